@@ -1,0 +1,41 @@
+package io.spared.ffi.disk;
+
+import java.nio.file.Path;
+
+/**
+ * Where a disk is, as people write it: a path, {@code memory:16M}, {@code nbd:...}, or {@code
+ * fault:} before another.
+ */
+public sealed interface DiskAddress {
+  /** A block device or a regular file. */
+  record OfPath(Path path) implements DiskAddress {
+    @Override
+    public String toString() {
+      return path.toString();
+    }
+  }
+
+  /** Bytes in this process, gone with it; the name tells several of one size apart. */
+  record OfMemory(long sizeBytes, int sectorBytes, String name) implements DiskAddress {
+    @Override
+    public String toString() {
+      return "memory:" + sizeBytes + (name.isEmpty() ? "" : "," + name);
+    }
+  }
+
+  /** An export of an NBD server, such as nbd:unix:/run/x.sock:name or nbd://host:10809/name. */
+  record OfNbd(String uri) implements DiskAddress {
+    @Override
+    public String toString() {
+      return "nbd:" + uri;
+    }
+  }
+
+  /** Another disk with faults injected. */
+  record OfFault(DiskAddress inner) implements DiskAddress {
+    @Override
+    public String toString() {
+      return "fault:" + inner;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+package io.spared.ffi.engine;
+
+/** One disk as seen from one engine. Used on the engine's thread only. */
+public interface DiskPort {
+  /**
+   * Takes a prepared READ, WRITE, FLUSH, DISCARD or WRITE_ZEROES. It never throws for what a disk
+   * may do and never completes within the call: the end comes in a later signal. Short transfers
+   * are continued inside; DONE means all of it.
+   */
+  void submit(IoRequest request);
+
+  /**
+   * Asks the kernel to give a request up. It ends once, as CANCELLED or with whatever came first.
+   */
+  void cancel(IoRequest request);
+
+  /** No more requests from here; those in flight end as they end. */
+  void detach();
+}

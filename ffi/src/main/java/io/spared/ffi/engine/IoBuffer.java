@@ -1,0 +1,69 @@
+package io.spared.ffi.engine;
+
+import java.nio.ByteBuffer;
+import java.util.function.Consumer;
+
+/**
+ * A piece of an engine's slab, aligned for direct I/O, counted: the owner's taking is one, each
+ * request in flight another. It goes back to its pool when nobody holds it any more, so a buffer
+ * that the kernel may still write into is never handed out again (invariant 11). Used on the
+ * engine's thread only.
+ */
+public final class IoBuffer {
+  private final ByteBuffer bytes;
+  private final int index;
+  private final Consumer<IoBuffer> whenFree;
+  private int holders;
+
+  /** For pools. The index says which registered buffer it belongs to. */
+  public IoBuffer(ByteBuffer bytes, int index, Consumer<IoBuffer> whenFree) {
+    this.bytes = bytes;
+    this.index = index;
+    this.whenFree = whenFree;
+  }
+
+  /**
+   * The memory, whole, little-endian or not as set by the user; position and limit belong to
+   * whoever uses it now.
+   */
+  public ByteBuffer bytes() {
+    return bytes;
+  }
+
+  public int capacityBytes() {
+    return bytes.capacity();
+  }
+
+  /** For engines: which of the engine's registered buffers this is. */
+  public int index() {
+    return index;
+  }
+
+  /** For pools: handed out. */
+  public void taken() {
+    if (holders != 0) {
+      throw new IllegalStateException("a buffer that is still held was handed out");
+    }
+    holders = 1;
+  }
+
+  public void retain() {
+    if (holders <= 0) {
+      throw new IllegalStateException("a free buffer was used");
+    }
+    holders++;
+  }
+
+  public void release() {
+    if (holders <= 0) {
+      throw new IllegalStateException("a buffer was released twice");
+    }
+    if (--holders == 0) {
+      whenFree.accept(this);
+    }
+  }
+
+  public boolean isFree() {
+    return holders == 0;
+  }
+}
