@@ -20,6 +20,22 @@ public interface Engine extends AutoCloseable {
   Sockets sockets();
 
   /**
+   * The engine's book, for those who carry requests out: the engine itself, and ports of disks made
+   * in software.
+   */
+  Ledger ledger();
+
+  /** Takes a NOTHING request, which ends DONE in the turn at or after its deadline. */
+  default void timer(IoRequest request) {
+    Timers.begin(this, request);
+  }
+
+  /** Gives up a request taken by {@link #timer}; it ends CANCELLED if it had not ended. */
+  default void cancelTimer(IoRequest request) {
+    Timers.cancel(this, request);
+  }
+
+  /**
    * One turn.
    *
    * @param mayWait whether to wait for something to end, for a deadline, or for {@link #wake()}
@@ -31,9 +47,13 @@ public interface Engine extends AutoCloseable {
   void wake();
 
   /** Requests in flight, and those abandoned to the kernel. */
-  int inFlight();
+  default int inFlight() {
+    return ledger().inFlight();
+  }
 
-  int held();
+  default int held() {
+    return ledger().held();
+  }
 
   /**
    * Ends the engine without waiting for what the kernel holds; its memory is then left alone for
