@@ -1,0 +1,12 @@
+package io.spared.device;
+
+/** What a command came to: one sentence either way. */
+public sealed interface Answer {
+  String sentence();
+
+  /** It was done, or begun where the command says so. */
+  record Done(String sentence) implements Answer {}
+
+  /** Nothing changed, and why. */
+  record Refused(String sentence) implements Answer {}
+}

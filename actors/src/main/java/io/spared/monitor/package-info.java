@@ -1,0 +1,5 @@
+/** What happened: events, alerts and the audit log. */
+@NullMarked
+package io.spared.monitor;
+
+import org.jspecify.annotations.NullMarked;
