@@ -1,0 +1,45 @@
+package io.spared.format;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the copies of a device say together.
+ *
+ * @param reasons one sentence each, the deciding one first
+ * @param findings one for each copy that was looked for or found
+ * @param winners the copies that hold the chosen state, best first; empty unless usable
+ */
+public record CopyVerdict(
+    Decision decision,
+    List<String> reasons,
+    List<CopyFinding> findings,
+    Optional<Position> position,
+    List<Integer> winners) {
+  public CopyVerdict {
+    reasons = List.copyOf(reasons);
+    findings = List.copyOf(findings);
+    winners = List.copyOf(winners);
+  }
+
+  /** What may be done. */
+  public enum Decision {
+    /** The chosen state is the newest; it may be committed again under a new epoch. */
+    USABLE,
+    /** Nobody can know that the best survivor is the newest, or spares are missing. */
+    NEEDS_PERSON,
+    /** A newer format: leave it alone. */
+    NEWER_FORMAT,
+    /** Two histories contradict each other. */
+    CONTRADICTION,
+    /** Nothing can be read of any copy. Never a reason to start fresh. */
+    NOTHING
+  }
+
+  /** Whether all copies that there should be hold the chosen state, whole. */
+  public boolean isHealthy() {
+    return decision == Decision.USABLE
+        && findings.stream()
+            .allMatch(finding -> finding.standing() == CopyFinding.Standing.CURRENT);
+  }
+}
