@@ -1,0 +1,5 @@
+/** Measuring the program as a whole. */
+@NullMarked
+package io.spared.bench;
+
+import org.jspecify.annotations.NullMarked;
