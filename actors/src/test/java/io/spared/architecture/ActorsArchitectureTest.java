@@ -1,0 +1,3 @@
+package io.spared.architecture;
+
+class ActorsArchitectureTest extends ArchitectureCheck {}

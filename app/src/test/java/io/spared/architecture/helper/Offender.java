@@ -1,0 +1,36 @@
+package io.spared.architecture.helper;
+
+import io.spared.app.Main;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
+
+/** Takes from the machine, from above and from below what it should be given. */
+final class Offender {
+  Class<?> above() {
+    return Main.class;
+  }
+
+  Arena below() {
+    return Arena.ofAuto();
+  }
+
+  UUID taken() {
+    return UUID.randomUUID();
+  }
+
+  List<String> read(Path file) throws IOException {
+    return Files.readAllLines(file);
+  }
+
+  void sleeps() throws InterruptedException {
+    Thread.sleep(1);
+  }
+
+  void prints() {
+    System.out.println();
+  }
+}

@@ -1,0 +1,5 @@
+/** Code that breaks the rules on purpose: RulesBiteTest shows that each rule sees it. */
+@NullMarked
+package io.spared.format.offence;
+
+import org.jspecify.annotations.NullMarked;
