@@ -1,6 +1,5 @@
 package io.spared.nbd;
 
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.file.Path;
@@ -33,6 +32,6 @@ public record NbdListenerSettings(
    */
   public static boolean leavesHost(SocketAddress address) {
     return address instanceof InetSocketAddress inet
-        && !(inet.getAddress() instanceof InetAddress ip && ip.isLoopbackAddress());
+        && (inet.getAddress() == null || !inet.getAddress().isLoopbackAddress());
   }
 }
