@@ -1,0 +1,56 @@
+package io.spared.sim;
+
+import org.apache.pekko.dispatch.Envelope;
+import org.apache.pekko.dispatch.Mailbox;
+
+/**
+ * Looks at which actor takes which message next, for the trace and for coverage: the run of a
+ * mailbox is one message, since the simulated dispatchers have a throughput of one.
+ */
+final class SimMessages {
+  private static final ClassValue<Long> NAMES =
+      new ClassValue<>() {
+        @Override
+        protected Long computeValue(Class<?> type) {
+          return (long) type.getName().replaceAll("\\$\\$Lambda.*", "\\$\\$Lambda").hashCode();
+        }
+      };
+
+  private SimMessages() {}
+
+  static void trace(SimWorld world, Runnable task, int chosen, int others) {
+    SimTrace trace = world.trace();
+    if (!(task instanceof Mailbox mailbox)) {
+      trace.add(chosen, ((long) others << 32) ^ world.nowNanos());
+      return;
+    }
+    Object next = peek(mailbox);
+    org.apache.pekko.actor.ActorCell cell = mailbox.actor();
+    String name = cell == null ? "none" : cell.self().path().name();
+    trace.add(
+        (next == null ? 7 : NAMES.get(next.getClass())) * 31 + name.hashCode(),
+        ((long) others << 40) ^ ((long) chosen << 32) ^ world.nowNanos());
+    if (trace.keepsLines()) {
+      trace.line(() ->
+          world.nowNanos()
+              + " "
+              + (cell == null ? "none" : cell.self().path().toStringWithoutAddress())
+              + " <- "
+              + brief(next));
+    }
+  }
+
+  private static String brief(@org.jspecify.annotations.Nullable Object message) {
+    String text =
+        message == null ? "(system message)" : message.getClass().getSimpleName() + " " + message;
+    return text.length() > 300 ? text.substring(0, 300) : text;
+  }
+
+  private static @org.jspecify.annotations.Nullable Object peek(Mailbox mailbox) {
+    if (mailbox.messageQueue() instanceof java.util.Queue<?> queue
+        && queue.peek() instanceof Envelope envelope) {
+      return envelope.message();
+    }
+    return null;
+  }
+}

@@ -1,0 +1,47 @@
+package io.spared.sim;
+
+import io.spared.ffi.engine.DiskPort;
+import io.spared.ffi.engine.IoRequest;
+
+/** One simulated disk as seen from one simulated engine. */
+final class SimPort implements DiskPort {
+  private final SimDisk disk;
+  private final SimEngine engine;
+  private boolean detached;
+
+  SimPort(SimDisk disk, SimEngine engine) {
+    this.disk = disk;
+    this.engine = engine;
+  }
+
+  SimDrive drive() {
+    return disk.drive();
+  }
+
+  SimDisk disk() {
+    return disk;
+  }
+
+  @Override
+  public void submit(IoRequest request) {
+    if (detached) {
+      throw new IllegalStateException("a request to a detached port: " + request);
+    }
+    SimOperation operation = engine.begin(request, this);
+    disk.inFlight++;
+    disk.drive().arrive(operation);
+  }
+
+  @Override
+  public void cancel(IoRequest request) {
+    if (request.outcome() == IoRequest.Outcome.IN_FLIGHT
+        && request.engineState instanceof SimOperation operation) {
+      disk.drive().cancelAsked(operation);
+    }
+  }
+
+  @Override
+  public void detach() {
+    detached = true;
+  }
+}
