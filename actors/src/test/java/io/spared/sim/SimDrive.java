@@ -413,6 +413,7 @@ public final class SimDrive {
   // The life of a request.
 
   void arrive(SimOperation operation) {
+    refuseInvalid(operation.request());
     operation.indexInDrive = inFlight.size();
     inFlight.add(operation);
     operation.arrivalOrder = ++order;
@@ -459,7 +460,6 @@ public final class SimDrive {
   void movePart(SimOperation operation) {
     IoRequest request = operation.request();
     if (operation.doomed
-        || invalid(request) != null
         || firstBad(request, operation.partFromBytes, operation.partToBytes) >= 0) {
       operation.partToBytes = operation.partFromBytes;
       return;
@@ -479,7 +479,6 @@ public final class SimDrive {
     } else {
       world.coverage().hit("io.timedOutAndHeld");
       operation.engine().abandoned(operation.request(), IoRequest.Outcome.TIMED_OUT);
-      operation.await();
     }
   }
 
@@ -504,7 +503,6 @@ public final class SimDrive {
           } else {
             world.coverage().hit("io.cancelledAndHeld");
             operation.engine().abandoned(operation.request(), IoRequest.Outcome.CANCELLED);
-            operation.await();
           }
         });
   }
@@ -523,8 +521,8 @@ public final class SimDrive {
     leave(operation);
     transfers++;
     IoRequest request = operation.request();
-    Errno errno = invalid(request);
-    if (errno == null && operation.doomed) {
+    Errno errno = null;
+    if (operation.doomed) {
       errno = random.nextBoolean() ? Errno.ENODEV : Errno.EIO;
     }
     if (errno == null && random.chance(faults.transport)) {
@@ -537,8 +535,8 @@ public final class SimDrive {
     world
         .trace()
         .add(
-            request.offsetBytes() * 31 + request.operation().ordinal(),
-            world.nowNanos() ^ ((long) (errno == null ? 0 : errno.ordinal() + 1) << 56));
+            request.offsetBytes() * 31 + request.operation().name().hashCode(),
+            world.nowNanos() ^ ((long) (errno == null ? 0 : errno.name().hashCode()) << 32));
     if (world.trace().keepsLines()) {
       Errno said = errno;
       world
@@ -560,10 +558,10 @@ public final class SimDrive {
     operation.engine().finished(operation, errno == null ? request.lengthBytes() : 0, errno);
   }
 
-  private @Nullable Errno invalid(IoRequest request) {
+  private void refuseInvalid(IoRequest request) {
     if (request.operation() == IoRequest.Operation.FLUSH
         || request.operation() == IoRequest.Operation.NOTHING) {
-      return null;
+      return;
     }
     boolean wrong =
         request.offsetBytes() < 0
@@ -580,7 +578,6 @@ public final class SimDrive {
               + " takes: "
               + request);
     }
-    return null;
   }
 
   private @Nullable Errno carryOut(SimOperation operation, IoRequest request) {

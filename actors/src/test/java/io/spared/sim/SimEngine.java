@@ -2,12 +2,11 @@ package io.spared.sim;
 
 import io.spared.ffi.Errno;
 import io.spared.ffi.engine.BufferPool;
-import io.spared.ffi.engine.Completions;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.engine.IoRequest;
+import io.spared.ffi.engine.Ledger;
 import io.spared.ffi.engine.Sockets;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,11 +23,9 @@ public final class SimEngine implements Engine {
   private final SimWorld world;
   private final String name;
   private final SimBuffers buffers = new SimBuffers(BUFFERS_BYTES);
-  private final ArrayList<Completions> touched = new ArrayList<>();
+  private final Ledger ledger = new Ledger();
   private final ArrayDeque<SimOperation> pool = new ArrayDeque<>();
-  private int inFlight;
-  private int held;
-  private int ended;
+  private final SimEvent alarm;
   private long submitted;
   private boolean closed;
   private boolean turnAsked;
@@ -41,6 +38,7 @@ public final class SimEngine implements Engine {
   public SimEngine(SimWorld world, String name) {
     this.world = world;
     this.name = name;
+    this.alarm = new SimEvent.OfRunnable(this::alarmed);
   }
 
   public SimWorld world() {
@@ -77,17 +75,25 @@ public final class SimEngine implements Engine {
   }
 
   @Override
+  public Ledger ledger() {
+    return ledger;
+  }
+
+  @Override
   public int turn(boolean mayWait) {
-    int before = ended;
+    long before = ledger.ended();
     world.runDue();
-    while (mayWait && ended == before && !woken) {
+    ledger.expire(world.nowNanos());
+    watchLedger();
+    while (mayWait && ledger.ended() == before && !woken) {
       if (!world.step()) {
         break;
       }
     }
     woken = false;
-    signalAll();
-    return ended - before;
+    ledger.signal();
+    watchLedger();
+    return (int) (ledger.ended() - before);
   }
 
   @Override
@@ -95,17 +101,7 @@ public final class SimEngine implements Engine {
     woken = true;
   }
 
-  @Override
-  public int inFlight() {
-    return inFlight;
-  }
-
-  @Override
-  public int held() {
-    return held;
-  }
-
-  /** All requests that this engine ever took. */
+  /** All requests that disks ever took from this engine. */
   public long submitted() {
     return submitted;
   }
@@ -113,6 +109,7 @@ public final class SimEngine implements Engine {
   @Override
   public void close() {
     closed = true;
+    world.unschedule(alarm);
   }
 
   public boolean isClosed() {
@@ -123,49 +120,40 @@ public final class SimEngine implements Engine {
     if (closed) {
       throw new IllegalStateException("a request to a closed engine: " + request);
     }
-    request.submitted();
-    inFlight++;
+    ledger.begin(request, port);
     submitted++;
     SimOperation operation = pool.poll();
     if (operation == null) {
       operation = new SimOperation(this);
     }
     operation.begin(request, port);
+    watchLedger();
     return operation;
   }
 
-  /** The owner's end without the kernel's word. */
   void abandoned(IoRequest request, IoRequest.Outcome outcome) {
-    inFlight--;
-    held++;
     if (!closed) {
-      request.abandoned(outcome);
-      touch(request.completions());
+      ledger.abandon(request, outcome);
+      watchLedger();
     }
   }
 
   void finished(SimOperation operation, int transferredBytes, @Nullable Errno errno) {
     IoRequest request = operation.request();
-    if (request.held()) {
-      held--;
-    } else {
-      inFlight--;
-    }
-    if (!closed) {
-      request.ended(transferredBytes, errno, null);
-      touch(request.completions());
-    }
     recycle(operation);
+    if (!closed) {
+      ledger.end(request, transferredBytes, errno, null);
+      watchLedger();
+    }
   }
 
   void finishedWithoutTransfer(SimOperation operation, IoRequest.Outcome outcome) {
-    inFlight--;
     IoRequest request = operation.request();
-    if (!closed) {
-      request.endedWithoutTransfer(outcome);
-      touch(request.completions());
-    }
     recycle(operation);
+    if (!closed) {
+      ledger.endWithoutTransfer(request, outcome);
+      watchLedger();
+    }
   }
 
   private void recycle(SimOperation operation) {
@@ -174,26 +162,38 @@ public final class SimEngine implements Engine {
     pool.push(operation);
   }
 
-  private void touch(Completions completions) {
-    ended++;
-    if (!completions.touched) {
-      completions.touched = true;
-      touched.add(completions);
+  /** Sees to it that this engine has a turn when its book needs one. */
+  void watchLedger() {
+    if (closed) {
+      return;
     }
+    long next = ledger.nextEventNanos();
     SimExecutor executor = world.executor();
-    if (executor != null && !turnAsked) {
-      turnAsked = true;
-      executor.ready(this::signalAll);
+    if (next == Long.MIN_VALUE && executor != null) {
+      if (!turnAsked) {
+        turnAsked = true;
+        executor.ready(this::turnOfDispatcher);
+      }
+    } else if (next < alarm.atNanos()) {
+      world.schedule(alarm, next);
     }
   }
 
-  private void signalAll() {
-    turnAsked = false;
-    for (int i = 0; i < touched.size(); i++) {
-      Completions completions = touched.get(i);
-      completions.touched = false;
-      completions.signal();
+  private void alarmed() {
+    if (closed) {
+      return;
     }
-    touched.clear();
+    alarm.atNanos = SimEvent.NEVER;
+    ledger.expire(world.nowNanos());
+    watchLedger();
+  }
+
+  private void turnOfDispatcher() {
+    turnAsked = false;
+    if (!closed) {
+      ledger.expire(world.nowNanos());
+      ledger.signal();
+      watchLedger();
+    }
   }
 }

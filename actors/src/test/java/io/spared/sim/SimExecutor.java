@@ -14,6 +14,7 @@ final class SimExecutor {
   private int size;
   private boolean dead;
   private long ran;
+  private Runnable afterEach = () -> {};
 
   SimExecutor(SimWorld world) {
     this.world = world;
@@ -60,6 +61,11 @@ final class SimExecutor {
     ran++;
     SimMessages.trace(world, task, at, size);
     task.run();
+    afterEach.run();
+  }
+
+  void afterEach(Runnable action) {
+    afterEach = action;
   }
 
   /** The process is gone, between two messages. */

@@ -2,6 +2,7 @@ package io.spared.sim;
 
 import org.apache.pekko.dispatch.Envelope;
 import org.apache.pekko.dispatch.Mailbox;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at which actor takes which message next, for the trace and for coverage: the run of a
@@ -26,7 +27,7 @@ final class SimMessages {
     }
     Object next = peek(mailbox);
     org.apache.pekko.actor.ActorCell cell = mailbox.actor();
-    String name = cell == null ? "none" : cell.self().path().name();
+    String name = cell == null ? "none" : stable(cell.self().path().name());
     trace.add(
         (next == null ? 7 : NAMES.get(next.getClass())) * 31 + name.hashCode(),
         ((long) others << 40) ^ ((long) chosen << 32) ^ world.nowNanos());
@@ -40,13 +41,20 @@ final class SimMessages {
     }
   }
 
-  private static String brief(@org.jspecify.annotations.Nullable Object message) {
+  /** Pekko counts these two over all systems of a JVM. */
+  private static String stable(String name) {
+    return name.startsWith("eventStreamUnsubscriber-") || name.startsWith("StreamSupervisor-")
+        ? name.substring(0, name.indexOf('-'))
+        : name;
+  }
+
+  private static String brief(@Nullable Object message) {
     String text =
         message == null ? "(system message)" : message.getClass().getSimpleName() + " " + message;
     return text.length() > 300 ? text.substring(0, 300) : text;
   }
 
-  private static @org.jspecify.annotations.Nullable Object peek(Mailbox mailbox) {
+  private static @Nullable Object peek(Mailbox mailbox) {
     if (mailbox.messageQueue() instanceof java.util.Queue<?> queue
         && queue.peek() instanceof Envelope envelope) {
       return envelope.message();

@@ -4,8 +4,8 @@ import io.spared.ffi.engine.IoRequest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request inside the simulated kernel. It may move a part of its sectors early, reach its
- * deadline while the disk still works on it, and finish at its own time, which may never come.
+ * A request inside the simulated kernel. It may move a part of its sectors early, and finishes at
+ * its own time, which may be long after its deadline, or never.
  */
 final class SimOperation extends SimEvent {
   private final SimEngine engine;
@@ -69,30 +69,20 @@ final class SimOperation extends SimEvent {
     return request == null;
   }
 
-  /** Waits for whatever comes first: the early part, the deadline or the finish. */
+  /** Waits for whatever comes first: the early part or the finish. */
   void await() {
-    long next = partMoved ? finishNanos : Math.min(partNanos, finishNanos);
-    IoRequest r = request();
-    if (r.outcome() == IoRequest.Outcome.IN_FLIGHT && !engine.isClosed()) {
-      next = Math.min(next, r.deadlineNanos());
-    }
-    engine.world().schedule(this, next);
+    engine.world().schedule(this, partMoved ? finishNanos : Math.min(partNanos, finishNanos));
   }
 
   @Override
   void happen() {
     long now = engine.world().nowNanos();
     SimDrive drive = port().drive();
-    IoRequest r = request();
     if (finishNanos <= now) {
       drive.finish(this);
-    } else if (!partMoved && partNanos <= now) {
+    } else {
       partMoved = true;
       drive.movePart(this);
-      await();
-    } else if (r.outcome() == IoRequest.Outcome.IN_FLIGHT && r.deadlineNanos() <= now) {
-      drive.deadlineReached(this);
-    } else {
       await();
     }
   }

@@ -1,10 +1,12 @@
 package io.spared.sim;
 
+import io.spared.ffi.Errno;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.IoRequest;
+import io.spared.ffi.engine.Ledger;
 
 /** One simulated disk as seen from one simulated engine. */
-final class SimPort implements DiskPort {
+final class SimPort implements DiskPort, Ledger.Carrier {
   private final SimDisk disk;
   private final SimEngine engine;
   private boolean detached;
@@ -24,12 +26,20 @@ final class SimPort implements DiskPort {
 
   @Override
   public void submit(IoRequest request) {
-    if (detached) {
-      throw new IllegalStateException("a request to a detached port: " + request);
-    }
     SimOperation operation = engine.begin(request, this);
-    disk.inFlight++;
-    disk.drive().arrive(operation);
+    if (detached) {
+      engine.finished(operation, 0, Errno.ESHUTDOWN);
+    } else {
+      disk.inFlight++;
+      disk.drive().arrive(operation);
+    }
+  }
+
+  @Override
+  public void overdue(IoRequest request) {
+    if (request.engineState instanceof SimOperation operation) {
+      disk.drive().deadlineReached(operation);
+    }
   }
 
   @Override

@@ -26,6 +26,11 @@ public final class SimProcess {
     for (int i = 0; i < ringCount; i++) {
       engines.add(new SimEngine(world, "ring-" + i));
     }
+    executor.afterEach(() -> {
+      for (int i = 0; i < engines.size(); i++) {
+        engines.get(i).watchLedger();
+      }
+    });
   }
 
   public SimWorld world() {

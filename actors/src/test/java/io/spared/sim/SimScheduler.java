@@ -24,6 +24,7 @@ public final class SimScheduler extends AbstractScheduler implements Closeable {
   }
 
   @Override
+  @SuppressWarnings("deprecation") // Pekko asks for it until it is gone
   public Cancellable schedule(
       FiniteDuration initialDelay,
       FiniteDuration interval,

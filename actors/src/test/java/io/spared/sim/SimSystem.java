@@ -5,6 +5,9 @@ import com.typesafe.config.ConfigFactory;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.jspecify.annotations.Nullable;
+import scala.Function0;
+import scala.concurrent.BlockContext;
+import scala.concurrent.CanAwait;
 
 /**
  * Makes actor systems whose dispatchers and scheduler are simulated: no thread is started, and
@@ -34,7 +37,6 @@ final class SimSystem {
             pekko {
               loglevel = OFF
               stdout-loglevel = OFF
-              loggers = []
               use-slf4j = off
               log-dead-letters = off
               log-dead-letters-during-shutdown = off
@@ -71,6 +73,18 @@ final class SimSystem {
 
   static <T> ActorSystem<T> make(SimExecutor executor, Behavior<T> guardian, String name) {
     MAKING.set(executor);
-    return ActorSystem.create(guardian, name, CONFIG);
+    // A system waits for its loggers while it is made: whoever waits here runs the others instead.
+    BlockContext runOthers =
+        new BlockContext() {
+          @Override
+          public <R> R blockOn(Function0<R> thunk, CanAwait permission) {
+            while (executor.hasReady()) {
+              executor.runOne();
+            }
+            return thunk.apply();
+          }
+        };
+    return BlockContext.withBlockContext(
+        runOthers, () -> ActorSystem.create(guardian, name, CONFIG));
   }
 }
