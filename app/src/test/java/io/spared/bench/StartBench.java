@@ -32,7 +32,8 @@ public final class StartBench implements Benchmark {
     Start median = measure("as configured", program, rounds, "");
     if (arguments.rest().contains("--collectors")) {
       for (String collector : COLLECTORS) {
-        Start start = measure(collector, program, rounds, "-XX:+Use" + collector + "GC");
+        Start start =
+            measure(collector, program, rounds, "-XX:-UseShenandoahGC -XX:+Use" + collector + "GC");
         figures.report("start_ready_" + collector, start.readyMs, "ms");
         figures.report("start_resident_" + collector, start.residentMb, "MB");
       }
