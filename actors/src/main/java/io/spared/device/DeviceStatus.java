@@ -1,0 +1,127 @@
+package io.spared.device;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A device as it is now, for people and programs. Counts are exact at the moment of asking; what is
+ * not known yet (before assembling has ended) is 0 or empty.
+ */
+public record DeviceStatus(
+    String name,
+    String description,
+    String uuid,
+    Phase phase,
+    String sentence,
+    boolean frozen,
+    List<String> troubles,
+    long sizeBytes,
+    int blockBytes,
+    int sectorBytes,
+    String form,
+    String epoch,
+    long sequence,
+    List<DiskStatus> disks,
+    Copies copies,
+    Remaps remaps,
+    Traffic traffic,
+    Commits commits,
+    Repairs repairs,
+    Scrubs scrubs,
+    int restarts,
+    Optional<Instant> servingSince,
+    Map<String, PolicyValue> policy) {
+
+  public DeviceStatus {
+    troubles = List.copyOf(troubles);
+    disks = List.copyOf(disks);
+    policy = Map.copyOf(policy);
+  }
+
+  /** A disk of the device. */
+  public record DiskStatus(
+      String role,
+      String address,
+      long sizeBytes,
+      String health,
+      long mediaErrors,
+      long transportErrors,
+      long timeouts,
+      int held) {}
+
+  /**
+   * The copies of the metadata.
+   *
+   * @param each a few words for each copy
+   */
+  public record Copies(int good, int total, boolean quorum, List<String> each) {
+    public Copies {
+      each = List.copyOf(each);
+    }
+  }
+
+  /** Blocks that moved or will. */
+  public record Remaps(
+      long remapped,
+      long lostSectors,
+      long pending,
+      long retiredSlots,
+      long freeSlots,
+      long slots,
+      long relocations) {}
+
+  /** Who uses it now. */
+  public record Traffic(
+      int queues,
+      List<String> users,
+      int held,
+      int heldRequests,
+      int inDoubt,
+      Map<String, OperationCount> operations) {
+    public Traffic {
+      users = List.copyOf(users);
+      operations = Map.copyOf(operations);
+    }
+  }
+
+  /** What was done of one operation. */
+  public record OperationCount(long requests, long bytes, long errors, List<Long> latencyBuckets) {
+    public OperationCount {
+      latencyBuckets = List.copyOf(latencyBuckets);
+    }
+  }
+
+  /** Commits of metadata. */
+  public record Commits(long committed, long indeterminate, long refused, double lastMillis) {}
+
+  /** Mending copies. */
+  public record Repairs(
+      boolean automatic, int pending, long done, long failed, Optional<Instant> last) {}
+
+  /** Looking for damage. */
+  public record Scrubs(
+      long completed,
+      Optional<Instant> last,
+      Optional<Instant> next,
+      double surfacePercent,
+      Optional<Instant> surfaceEstimate,
+      long surfaceUnreadable,
+      boolean running) {}
+
+  /** A policy setting and where it comes from: "default", "metadata", or file and line. */
+  public record PolicyValue(String value, String source) {}
+
+  /** For ordering, worst first. */
+  public int badness() {
+    return switch (phase) {
+      case FAILED -> 0;
+      case DEGRADED -> 1;
+      case DRAINING -> 2;
+      case ASSEMBLING -> 3;
+      case STOPPED -> 4;
+      case ACTIVE -> 5;
+    };
+  }
+}

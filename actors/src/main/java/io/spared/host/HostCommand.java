@@ -1,0 +1,45 @@
+package io.spared.host;
+
+import io.spared.device.Answer;
+import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceSettings;
+import io.spared.device.DeviceStatus;
+import java.util.List;
+import java.util.Optional;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/** What the host is told and asked. */
+public sealed interface HostCommand {
+
+  /** A device to be supervised from now on. Answers at once; it assembles by itself. */
+  record Add(DeviceSettings settings, ActorRef<Answer> replyTo) implements HostCommand {}
+
+  /** Stop a device and forget it. Refused while it is used, unless forced. */
+  record Remove(String name, boolean force, ActorRef<Answer> replyTo) implements HostCommand {}
+
+  /** The actor of a device, for commands of its own. */
+  record Find(String name, ActorRef<Optional<ActorRef<DeviceCommand>>> replyTo)
+      implements HostCommand {}
+
+  /** The status of every device, worst first; one that does not answer in time is said so. */
+  record Statuses(ActorRef<List<DeviceStatus>> replyTo) implements HostCommand {}
+
+  /** The settings under which each device runs, for reloading. */
+  record Devices(ActorRef<List<DeviceSettings>> replyTo) implements HostCommand {}
+
+  /** Drain every device within the deadline and end. */
+  record Shutdown(long drainNanos, ActorRef<Farewell> replyTo) implements HostCommand {}
+
+  /** What shutting down came to. */
+  record Farewell(List<String> leftBehind) {
+    public Farewell {
+      leftBehind = List.copyOf(leftBehind);
+    }
+  }
+
+  /** For the host itself: a device's actor has ended. */
+  record Ended(String name) implements HostCommand {}
+
+  /** For the host itself: the deadline of shutting down passed. */
+  record ShutdownOverdue() implements HostCommand {}
+}

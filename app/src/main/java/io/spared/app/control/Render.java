@@ -1,0 +1,252 @@
+package io.spared.app.control;
+
+import io.spared.device.DeviceStatus;
+import io.spared.monitor.Event;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** Answers for people. The daemon writes them, so that the client needs to know nothing. */
+final class Render {
+  private Render() {}
+
+  /** All devices in a table. */
+  static String devices(List<DeviceStatus> devices) {
+    if (devices.isEmpty()) {
+      return "no devices; see conf/spared.conf, or spared ctl create\n";
+    }
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(
+        List.of("DEVICE", "STATE", "SIZE", "COPIES", "REMAPPED", "PENDING", "FREE", "QUEUES", ""));
+    for (DeviceStatus device : devices) {
+      rows.add(
+          List.of(
+              device.name(),
+              device.phase().name().toLowerCase(Locale.ROOT),
+              device.sizeBytes() == 0 ? "-" : bytes(device.sizeBytes()),
+              device.copies().good() + "/" + device.copies().total(),
+              Long.toString(device.remaps().remapped()),
+              Long.toString(device.remaps().pending()),
+              Long.toString(device.remaps().freeSlots()),
+              Integer.toString(device.traffic().queues()),
+              device.sentence().equals("serves") ? "" : device.sentence()));
+    }
+    return table(rows);
+  }
+
+  /** One device in full. */
+  static String device(DeviceStatus d) {
+    StringBuilder text = new StringBuilder();
+    line(text, d.name(), d.sentence() + (d.description().isEmpty() ? "" : " - " + d.description()));
+    line(text, "state", d.phase().name().toLowerCase(Locale.ROOT) + (d.frozen() ? ", frozen" : ""));
+    if (!d.uuid().isEmpty()) {
+      line(text, "uuid", d.uuid());
+      line(
+          text,
+          "size",
+          bytes(d.sizeBytes())
+              + ", sectors of "
+              + d.sectorBytes()
+              + ", blocks of "
+              + d.blockBytes()
+              + ", form "
+              + d.form());
+      line(text, "metadata", "epoch " + d.epoch() + ", sequence " + d.sequence());
+    }
+    line(
+        text,
+        "copies",
+        d.copies().good()
+            + " of "
+            + d.copies().total()
+            + (d.copies().quorum() ? "" : ", NO QUORUM"));
+    for (String copy : d.copies().each()) {
+      line(text, "", copy);
+    }
+    for (DeviceStatus.DiskStatus disk : d.disks()) {
+      line(
+          text,
+          disk.role(),
+          disk.address()
+              + ", "
+              + bytes(disk.sizeBytes())
+              + ", "
+              + disk.health()
+              + ", media errors "
+              + disk.mediaErrors()
+              + ", transport "
+              + disk.transportErrors()
+              + ", timeouts "
+              + disk.timeouts()
+              + (disk.held() == 0 ? "" : ", held by the kernel " + disk.held()));
+    }
+    DeviceStatus.Remaps r = d.remaps();
+    line(
+        text,
+        "remaps",
+        r.remapped()
+            + " blocks, "
+            + r.lostSectors()
+            + " sectors lost, "
+            + r.pending()
+            + " pending, "
+            + r.relocations()
+            + " moved since the start");
+    line(
+        text,
+        "slots",
+        r.freeSlots() + " free of " + r.slots() + ", " + r.retiredSlots() + " retired");
+    DeviceStatus.Traffic t = d.traffic();
+    line(
+        text,
+        "used by",
+        t.users().isEmpty() ? "nobody" : String.join(", ", t.users()));
+    for (Map.Entry<String, DeviceStatus.OperationCount> entry :
+        new TreeMap<>(t.operations()).entrySet()) {
+      DeviceStatus.OperationCount count = entry.getValue();
+      line(
+          text,
+          entry.getKey().toLowerCase(Locale.ROOT),
+          count.requests()
+              + " requests, "
+              + bytes(count.bytes())
+              + ", "
+              + count.errors()
+              + " errors");
+    }
+    if (t.heldRequests() > 0 || t.inDoubt() > 0 || t.held() > 0) {
+      line(
+          text,
+          "waiting",
+          t.heldRequests()
+              + " requests held, "
+              + t.inDoubt()
+              + " ranges in doubt, "
+              + t.held()
+              + " held by the kernel");
+    }
+    DeviceStatus.Commits c = d.commits();
+    line(
+        text,
+        "commits",
+        c.committed()
+            + ", indeterminate "
+            + c.indeterminate()
+            + ", refused "
+            + c.refused()
+            + String.format(Locale.ROOT, ", last took %.1f ms", c.lastMillis()));
+    DeviceStatus.Repairs repairs = d.repairs();
+    line(
+        text,
+        "repairs",
+        repairs.done()
+            + " done, "
+            + repairs.failed()
+            + " failed, "
+            + repairs.pending()
+            + " pending, last "
+            + when(repairs.last())
+            + (repairs.automatic() ? "" : ", automatic repair is off"));
+    DeviceStatus.Scrubs s = d.scrubs();
+    line(
+        text,
+        "scrubs",
+        s.completed()
+            + " completed"
+            + (s.running() ? ", one is running" : "")
+            + ", last "
+            + when(s.last())
+            + ", next "
+            + when(s.next()));
+    line(
+        text,
+        "surface",
+        String.format(Locale.ROOT, "%.2f%% read", s.surfacePercent())
+            + ", done "
+            + when(s.surfaceEstimate())
+            + ", "
+            + s.surfaceUnreadable()
+            + " unreadable blocks found");
+    if (d.restarts() > 0) {
+      line(text, "restarts", Integer.toString(d.restarts()));
+    }
+    for (Map.Entry<String, DeviceStatus.PolicyValue> entry :
+        new TreeMap<>(d.policy()).entrySet()) {
+      line(
+          text,
+          entry.getKey(),
+          entry.getValue().value() + "  (" + entry.getValue().source() + ")");
+    }
+    return text.toString();
+  }
+
+  static String events(List<Event> events) {
+    StringBuilder text = new StringBuilder();
+    for (Event event : events) {
+      text.append(event(event)).append('\n');
+    }
+    return text.toString();
+  }
+
+  static String event(Event event) {
+    return event.time().truncatedTo(ChronoUnit.MILLIS)
+        + " "
+        + event.severity().name().toLowerCase(Locale.ROOT)
+        + " "
+        + (event.device().isEmpty() ? "-" : event.device())
+        + " "
+        + event.kind()
+        + ": "
+        + event.sentence();
+  }
+
+  static String bytes(long bytes) {
+    String[] units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double value = bytes;
+    int unit = 0;
+    while (value >= 1024 && unit < units.length - 1) {
+      value /= 1024;
+      unit++;
+    }
+    return unit == 0 || value == Math.rint(value)
+        ? String.format(Locale.ROOT, "%.0f %s", value, units[unit])
+        : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
+  }
+
+  private static String when(Optional<Instant> time) {
+    return time.map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("never");
+  }
+
+  static String words(Duration duration) {
+    long seconds = duration.toSeconds();
+    return seconds < 120 ? seconds + " s" : seconds / 60 + " min";
+  }
+
+  private static void line(StringBuilder text, String name, String value) {
+    text.append(String.format(Locale.ROOT, "%-16s %s%n", name, value));
+  }
+
+  private static String table(List<List<String>> rows) {
+    int[] widths = new int[rows.get(0).size()];
+    for (List<String> row : rows) {
+      for (int i = 0; i < widths.length; i++) {
+        widths[i] = Math.max(widths[i], row.get(i).length());
+      }
+    }
+    StringBuilder text = new StringBuilder();
+    for (List<String> row : rows) {
+      StringBuilder line = new StringBuilder();
+      for (int i = 0; i < widths.length; i++) {
+        line.append(String.format(Locale.ROOT, "%-" + Math.max(1, widths[i]) + "s  ", row.get(i)));
+      }
+      text.append(line.toString().stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+}
