@@ -1,0 +1,396 @@
+package io.spared.device;
+
+import io.spared.device.LifeCycle.Fact;
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.format.CleanStop;
+import io.spared.format.CopyVerdict;
+import io.spared.format.DeviceImage;
+import io.spared.format.Epoch;
+import io.spared.format.ExtentKind;
+import io.spared.format.Geometry;
+import io.spared.format.RemapEntries;
+import io.spared.format.SpareMember;
+import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataEvent;
+import io.spared.metadata.MetadataReply;
+import io.spared.metadata.MetadataWriter;
+import io.spared.remap.RemapTable;
+import io.spared.spare.SpareCommand;
+import io.spared.spare.SpareReply;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Puts a device together, step by step, as messages: disks are opened where blocking is allowed,
+ * copies are read, the right device is chosen among those on its spares, and its history is
+ * committed again under a new epoch. Nothing is served before that.
+ *
+ * <p>It never makes metadata and never guesses: what contradicts ends in {@link Fact.Unusable},
+ * what may mend itself (a disk that is missing or busy) in {@link Fact.Blocked}, after which the
+ * device tries again.
+ */
+final class Assembly {
+  private final Run run;
+  private final DiskClaim mainClaim;
+  private final Map<DiskAddress, SpareReply.Attached> attached = new HashMap<>();
+  private final List<String> sparesMissing = new ArrayList<>();
+  private final ArrayDeque<UUID> candidates = new ArrayDeque<>();
+  private final List<String> turnedDown = new ArrayList<>();
+  private final List<Candidate> matching = new ArrayList<>();
+  private final ActorRef<MetadataReply> metadataInbox;
+  private final ActorRef<MetadataEvent> eventInbox;
+  private Map<UUID, CleanStop> cleanStops = Map.of();
+  private int answersAwaited;
+  private boolean mayComeLater;
+  private @Nullable ActorRef<MetadataCommand> loading;
+  private @Nullable Candidate chosen;
+  private @Nullable Assembled result;
+  private boolean over;
+
+  /** A device found on the spares that this main may belong to. */
+  private record Candidate(
+      UUID deviceId,
+      DeviceImage image,
+      ActorRef<MetadataCommand> writer,
+      RemapTable table,
+      CopyVerdict verdict) {}
+
+  Assembly(Run run, DiskClaim mainClaim) {
+    this.run = run;
+    this.mainClaim = mainClaim;
+    this.metadataInbox =
+        run.inbox(
+            MetadataReply.class,
+            "metadata",
+            reply -> new DeviceNews.FromMetadata(run.number, reply));
+    this.eventInbox =
+        run.inbox(
+            MetadataEvent.class,
+            "metadata-events",
+            event -> new DeviceNews.MetadataTold(run.number, event));
+  }
+
+  ActorRef<MetadataReply> metadataInbox() {
+    return metadataInbox;
+  }
+
+  /** Opens main and every spare, all at once. */
+  void begin() {
+    DeviceSettings settings = run.settings;
+    answersAwaited = 1 + settings.spares().size();
+    openMain(settings.main());
+    ActorRef<SpareReply> inbox =
+        run.inbox(
+            SpareReply.class, "spares", reply -> new DeviceNews.FromSpares(run.number, reply));
+    for (DiskAddress spare : settings.spares()) {
+      run.parts.spares().tell(new SpareCommand.Attach(spare, settings.name(), inbox));
+    }
+    run.later(
+        "assembly", settings.deadlines().open().toNanos(), new DeviceNews.AssemblyOverdue(run.number));
+  }
+
+  private void openMain(DiskAddress address) {
+    long number = run.number;
+    ActorRef<DeviceCommand> self = run.self();
+    DiskOpener opener = run.parts.opener();
+    CleanStops stops = run.parts.cleanStops();
+    CompletableFuture.runAsync(
+            () -> {
+              try {
+                Disk disk = opener.open(address, DiskOpener.Mode.OWN);
+                if (mainClaim.deliver(disk)) {
+                  self.tell(new DeviceNews.MainOpened(number, stops.all()));
+                }
+              } catch (DiskException failure) {
+                self.tell(new DeviceNews.MainNotOpened(number, failure));
+              }
+            },
+            run.parts.blocking())
+        .exceptionally(
+            defect -> {
+              self.tell(new DeviceNews.PartCrashed(number, "disk opening", String.valueOf(defect)));
+              return null;
+            });
+  }
+
+  /** What assembling came to, once it has: then {@link #result} is there after Assembled. */
+  Optional<Fact> on(DeviceNews news) {
+    if (over) {
+      return Optional.empty();
+    }
+    Optional<Fact> fact =
+        switch (news) {
+          case DeviceNews.MainOpened opened -> {
+            cleanStops = opened.cleanStops();
+            yield answered();
+          }
+          case DeviceNews.MainNotOpened failed -> mainNotOpened(failed.failure());
+          case DeviceNews.FromSpares spares -> fromSpares(spares.reply());
+          case DeviceNews.FromMetadata metadata -> fromMetadata(metadata.reply());
+          case DeviceNews.AssemblyOverdue late -> overdue();
+          case DeviceNews.MetadataTold told -> metadataTold(told.event());
+          default -> Optional.empty();
+        };
+    over = fact.isPresent();
+    return fact;
+  }
+
+  private Optional<Fact> mainNotOpened(DiskException failure) {
+    return Optional.of(
+        switch (failure.reason()) {
+          case MISSING, BUSY, IO, MOUNTED -> new Fact.Blocked(sentence(failure));
+          case READ_ONLY, NO_PERMISSION, TOO_SMALL, NOT_A_DISK, UNSUPPORTED ->
+              new Fact.Unusable(sentence(failure));
+        });
+  }
+
+  private static String sentence(DiskException failure) {
+    String message = failure.getMessage();
+    return message == null ? failure.reason().toString() : message;
+  }
+
+  private Optional<Fact> fromSpares(SpareReply reply) {
+    return switch (reply) {
+      case SpareReply.Attached spare -> {
+        attached.put(spare.address(), spare);
+        yield answered();
+      }
+      case SpareReply.NotAttached not -> {
+        sparesMissing.add(not.sentence());
+        mayComeLater |= not.later();
+        yield answered();
+      }
+      default -> Optional.empty();
+    };
+  }
+
+  private Optional<Fact> answered() {
+    if (--answersAwaited > 0) {
+      return Optional.empty();
+    }
+    run.notLater("assembly");
+    if (attached.isEmpty()) {
+      return Optional.of(withoutSpares("no spare can be opened"));
+    }
+    TreeSet<UUID> devices = new TreeSet<>();
+    for (SpareReply.Attached spare : attached.values()) {
+      for (SpareReply.Lending lending : spare.lent()) {
+        if (lending.kind() == ExtentKind.METADATA) {
+          devices.add(lending.deviceId());
+        }
+      }
+    }
+    candidates.addAll(devices);
+    if (candidates.isEmpty()) {
+      return Optional.of(
+          withoutSpares(
+              attached.keySet().stream().map(Object::toString).collect(Collectors.joining(", "))
+                  + ": holds no device; make one with spared ctl create, or name the right spare"));
+    }
+    return loadNext();
+  }
+
+  private Fact withoutSpares(String sentence) {
+    String all =
+        sparesMissing.isEmpty() ? sentence : sentence + ": " + String.join("; ", sparesMissing);
+    return mayComeLater ? new Fact.Blocked(all) : new Fact.Unusable(all);
+  }
+
+  private Optional<Fact> loadNext() {
+    UUID deviceId = candidates.poll();
+    if (deviceId == null) {
+      return choose();
+    }
+    List<MetadataCommand.CopySource> sources = new ArrayList<>();
+    for (SpareReply.Attached spare : attached.values()) {
+      List<Long> offsets =
+          spare.lent().stream()
+              .filter(l -> l.deviceId().equals(deviceId) && l.kind() == ExtentKind.METADATA)
+              .map(SpareReply.Lending::offsetBytes)
+              .toList();
+      sources.add(
+          new MetadataCommand.CopySource(
+              spare.spareId(),
+              spare.disk().attach(run.parts.home().engine()),
+              spare.disk().geometry().sizeBytes(),
+              offsets));
+    }
+    ActorRef<MetadataCommand> writer =
+        run.spawn(
+            MetadataWriter.create(
+                run.parts.metadata(), run.parts.home().engine(), run.parts.world(), eventInbox),
+            "metadata-" + deviceId.toString().substring(0, 8));
+    loading = writer;
+    writer.tell(
+        new MetadataCommand.Load(
+            deviceId,
+            sources,
+            Assembly::newTable,
+            Optional.ofNullable(cleanStops.get(deviceId)),
+            Optional.empty(),
+            metadataInbox));
+    return Optional.empty();
+  }
+
+  private Optional<Fact> fromMetadata(MetadataReply reply) {
+    return switch (reply) {
+      case MetadataReply.Loaded loaded -> loaded(loaded);
+      case MetadataReply.NotLoaded not -> {
+        turnedDown.add(String.join("; ", not.verdict().reasons()));
+        stop(loading);
+        yield loadNext();
+      }
+      case MetadataReply.Begun begun -> begun();
+      case MetadataReply.Refused refused ->
+          Optional.of(
+              refused.reason() == MetadataReply.Reason.FENCED
+                  ? new Fact.Unusable(refused.sentence())
+                  : new Fact.Blocked("its metadata cannot begin a new epoch: " + refused.sentence()));
+      default -> Optional.empty();
+    };
+  }
+
+  private Optional<Fact> loaded(MetadataReply.Loaded loaded) {
+    Disk main = mainClaim.disk();
+    ActorRef<MetadataCommand> writer = loading;
+    if (main == null
+        || writer == null
+        || !(loaded.image().entries() instanceof RemapTable table)) {
+      return Optional.of(new Fact.Blocked("main was closed while metadata was read"));
+    }
+    Optional<String> contradiction = MainEvidence.contradiction(loaded.image(), main);
+    if (contradiction.isPresent()) {
+      turnedDown.add(contradiction.get());
+      stop(writer);
+    } else {
+      matching.add(
+          new Candidate(
+              loaded.image().deviceId(), loaded.image(), writer, table, loaded.verdict()));
+    }
+    return loadNext();
+  }
+
+  private Optional<Fact> choose() {
+    List<Candidate> named =
+        matching.stream().filter(c -> c.image().name().equals(run.settings.name())).toList();
+    List<Candidate> pool = named.isEmpty() ? matching : named;
+    if (pool.isEmpty()) {
+      return Optional.of(withoutSpares(String.join("; ", turnedDown)));
+    }
+    if (pool.size() > 1) {
+      return Optional.of(
+          new Fact.Unusable(
+              "several devices on its spares could be it ("
+                  + pool.stream()
+                      .map(c -> c.image().name() + " " + c.deviceId())
+                      .collect(Collectors.joining(", "))
+                  + "); name the device in the configuration as it was created"));
+    }
+    Candidate candidate = pool.get(0);
+    for (Candidate other : matching) {
+      if (other != candidate) {
+        stop(other.writer());
+      }
+    }
+    chosen = candidate;
+    Epoch epoch =
+        new Epoch(
+            candidate.image().epoch().counter() + 1, run.parts.world().random().nextLong());
+    candidate.writer().tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
+    return Optional.empty();
+  }
+
+  private Optional<Fact> metadataTold(MetadataEvent event) {
+    return event instanceof MetadataEvent.Fenced fenced && chosen != null
+        ? Optional.of(new Fact.Unusable(fenced.sentence()))
+        : Optional.empty();
+  }
+
+  private Optional<Fact> begun() {
+    Candidate candidate = chosen;
+    Disk main = mainClaim.disk();
+    if (candidate == null || main == null) {
+      return Optional.of(new Fact.Blocked("main was closed while the epoch was begun"));
+    }
+    Map<Integer, SpareReply.Attached> spares = new HashMap<>();
+    Map<Integer, UUID> missing = new HashMap<>();
+    for (SpareMember member : candidate.image().spares().values()) {
+      Optional<SpareReply.Attached> here =
+          attached.values().stream()
+              .filter(spare -> spare.spareId().equals(member.spareId()))
+              .findFirst();
+      if (here.isPresent()) {
+        spares.put(member.index(), here.get());
+      } else if (member.state().isNeeded()) {
+        missing.put(member.index(), member.spareId());
+      }
+    }
+    candidate.table().publish();
+    result =
+        new Assembled(
+            candidate.image(),
+            candidate.table(),
+            candidate.writer(),
+            main,
+            spares,
+            missing,
+            candidate.verdict().isHealthy()
+                ? Optional.empty()
+                : Optional.of(String.join("; ", candidate.verdict().reasons())));
+    return Optional.of(new Fact.Assembled(Map.of()));
+  }
+
+  private Optional<Fact> overdue() {
+    if (mainClaim.disk() == null) {
+      return Optional.of(
+          new Fact.Blocked(
+              run.settings.main()
+                  + ": opening it takes longer than "
+                  + seconds(run.settings.deadlines().open())
+                  + "; the disk may hang"));
+    }
+    return Optional.of(
+        new Fact.Blocked(
+            "opening its spares takes longer than " + seconds(run.settings.deadlines().open())));
+  }
+
+  /** Entries come by the million, and nobody reads yet. */
+  private static RemapEntries newTable(Geometry geometry) {
+    RemapTable table = new RemapTable(geometry);
+    table.beginLoading();
+    return table;
+  }
+
+  private static String seconds(Duration duration) {
+    return duration.toMillis() / 1000.0 + " s";
+  }
+
+  private void stop(@Nullable ActorRef<MetadataCommand> writer) {
+    if (writer != null) {
+      writer.tell(new MetadataCommand.Stop(Duration.ofSeconds(1), metadataInbox));
+    }
+  }
+
+  @Nullable Assembled result() {
+    return result;
+  }
+
+  /** The spares that were attached so far, to be given back. */
+  List<UUID> attachedSpares() {
+    return attached.values().stream().map(SpareReply.Attached::spareId).toList();
+  }
+}

@@ -1,0 +1,40 @@
+package io.spared.device;
+
+import io.spared.format.CleanStop;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * This host's own records of clean stops, outside of the devices' disks. It blocks, so it is called
+ * where blocking is allowed; it never throws: a record that cannot be read or written is none.
+ */
+public interface CleanStops {
+  Map<UUID, CleanStop> all();
+
+  void record(CleanStop stop);
+
+  /** The device is in use again: its record says nothing any more. */
+  void forget(UUID deviceId);
+
+  /** Kept only as long as the process lives, for tests. */
+  static CleanStops inMemory() {
+    Map<UUID, CleanStop> stops = new ConcurrentHashMap<>();
+    return new CleanStops() {
+      @Override
+      public Map<UUID, CleanStop> all() {
+        return Map.copyOf(stops);
+      }
+
+      @Override
+      public void record(CleanStop stop) {
+        stops.put(stop.deviceId(), stop);
+      }
+
+      @Override
+      public void forget(UUID deviceId) {
+        stops.remove(deviceId);
+      }
+    };
+  }
+}

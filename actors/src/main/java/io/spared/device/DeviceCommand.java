@@ -1,0 +1,86 @@
+package io.spared.device;
+
+import io.spared.queue.QueueCommand;
+import io.spared.queue.QueueContext;
+import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/**
+ * What a device can be asked. Every command is answered in every phase of its life ({@link
+ * LifeCycle#answer}); none waits for ever.
+ */
+public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
+
+  /** From others. What only the device tells itself is a {@link DeviceNews}. */
+  sealed interface Public extends DeviceCommand {}
+
+  /**
+   * A frontend wants a queue of its own. While the device is assembled the question is kept, up to
+   * a bound. The frontend is watched: if it ends with writes unfinished, the device is assembled
+   * again from its disks.
+   *
+   * @param user who it is for, for people: "nbd client 10.0.0.7:51234"
+   */
+  record OpenQueue(
+      String user, ActorRef<QueueCommand> frontend, ActorRef<QueueOpening> replyTo)
+      implements Public {}
+
+  /** The answer to {@link OpenQueue}. */
+  sealed interface QueueOpening {
+    /** Build the queue with this, on the frontend's own ring. */
+    record Opened(QueueContext context) implements QueueOpening {}
+
+    /** No queue; the sentence says why, and whether it may be asked for again later. */
+    record NotOpened(String sentence, boolean later) implements QueueOpening {}
+  }
+
+  /** What a frontend tells clients before they open anything; answered at once. */
+  record Describe(ActorRef<Description> replyTo) implements Public {}
+
+  /**
+   * @param sizeBytes 0 while it is not known
+   */
+  record Description(
+      String name,
+      String text,
+      Phase phase,
+      long sizeBytes,
+      int sectorBytes,
+      int blockBytes,
+      boolean readOnly) {}
+
+  /** Assemble a stopped or failed device. */
+  record Start(ActorRef<Answer> replyTo) implements Public {}
+
+  /** End within the deadline. Refused while somebody uses it, unless forced. */
+  record Stop(boolean force, long drainNanos, ActorRef<Answer> replyTo) implements Public {}
+
+  /** Nothing in flight, everything flushed; answered when that is so. */
+  record Freeze(ActorRef<Answer> replyTo) implements Public {}
+
+  record Thaw(ActorRef<Answer> replyTo) implements Public {}
+
+  /** Look for damage now; answered when it has begun. */
+  record Scrub(boolean surface, ActorRef<Answer> replyTo) implements Public {}
+
+  /** Mend the copies now; answered with what came of it. */
+  record Repair(ActorRef<Answer> replyTo) implements Public {}
+
+  /** Change a policy durably. Refused for what the configuration fixes. */
+  record SetPolicy(String name, String value, ActorRef<Answer> replyTo) implements Public {}
+
+  /** Other settings from a reloaded configuration; answered with what needs a restart. */
+  record Reconfigure(DeviceSettings settings, ActorRef<Answer> replyTo) implements Public {}
+
+  /** A fault for a disk that was named with {@code fault:}; for tests and trials. */
+  record InjectFault(String disk, String rule, String range, ActorRef<Answer> replyTo)
+      implements Public {}
+
+  record GetStatus(ActorRef<DeviceStatus> replyTo) implements Public {}
+
+  /** Where a sector lives, and what is known of its block. */
+  record Explain(long sector, ActorRef<Answer> replyTo) implements Public {}
+
+  /** The spares that its metadata names, for people who look for a missing one. */
+  record Members(ActorRef<List<String>> replyTo) implements Public {}
+}

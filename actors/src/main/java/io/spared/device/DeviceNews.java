@@ -1,0 +1,68 @@
+package io.spared.device;
+
+import io.spared.disk.DiskReport;
+import io.spared.ffi.disk.DiskException;
+import io.spared.format.CleanStop;
+import io.spared.metadata.MetadataEvent;
+import io.spared.metadata.MetadataReply;
+import io.spared.queue.QueueReport;
+import io.spared.relocation.RelocatorRequest;
+import io.spared.scrub.ScrubberRequest;
+import io.spared.spare.SpareReply;
+import java.util.Map;
+import java.util.UUID;
+
+/**
+ * What reaches a device from its own parts. Each carries the number of the assembling that it
+ * belongs to: what comes from an earlier one is dropped, since its parts are gone.
+ */
+sealed interface DeviceNews extends DeviceCommand {
+  long run();
+
+  /** Main is open; its claim holds it. With this host's records of clean stops. */
+  record MainOpened(long run, Map<UUID, CleanStop> cleanStops) implements DeviceNews {}
+
+  record MainNotOpened(long run, DiskException failure) implements DeviceNews {}
+
+  record FromSpares(long run, SpareReply reply) implements DeviceNews {}
+
+  record FromMetadata(long run, MetadataReply reply) implements DeviceNews {}
+
+  record MetadataTold(long run, MetadataEvent event) implements DeviceNews {}
+
+  record FromQueue(long run, QueueReport report) implements DeviceNews {}
+
+  record FromRelocator(long run, RelocatorRequest request) implements DeviceNews {}
+
+  record FromDisk(long run, DiskReport report) implements DeviceNews {}
+
+  record FromScrubber(long run, ScrubberRequest request) implements DeviceNews {}
+
+  /** A disk actor has answered whether its disk proves itself. */
+  record DiskProved(long run, int disk, boolean proved, int queueId) implements DeviceNews {}
+
+  /** The actor that hosted a queue has ended. */
+  record FrontendGone(long run, int queueId) implements DeviceNews {}
+
+  /** A part crashed. */
+  record PartCrashed(long run, String part, String cause) implements DeviceNews {}
+
+  /** A part ended as it was told to. */
+  record PartEnded(long run, String part) implements DeviceNews {}
+
+  /** The device's own requests to its disks have ended. */
+  record DisksAnswered(long run) implements DeviceNews {}
+
+  /** A deadline of assembling passed. */
+  record AssemblyOverdue(long run) implements DeviceNews {}
+
+  /** Time to try assembling (again). */
+  record AssembleNow(long run) implements DeviceNews {}
+
+  /** A share of the drain deadline has passed. */
+  record DrainOverdue(long run, DrainPlan.Stage stage) implements DeviceNews {}
+
+  record StatusOverdue(long run) implements DeviceNews {}
+
+  record FreezeOverdue(long run, long freezeId) implements DeviceNews {}
+}

@@ -1,0 +1,42 @@
+package io.spared.spare;
+
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.ExtentKind;
+import java.util.List;
+import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/** What the owner of the spare disks is asked. Each question is answered once, within a deadline. */
+public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
+
+  /** From others. */
+  sealed interface Public extends SpareCommand {}
+
+  /**
+   * Open the spare, read its table, and let the device use what it was lent. A spare that several
+   * devices use is opened once.
+   */
+  record Attach(DiskAddress address, String device, ActorRef<SpareReply> replyTo)
+      implements Public {}
+
+  /** The device does not use the spare any more; it is closed when nobody does. */
+  record Detach(UUID spareId, String device) implements Public {}
+
+  /** Lend so many bytes more to a device, durably, before the answer. */
+  record Lend(
+      UUID spareId, UUID deviceId, long bytes, ExtentKind kind, ActorRef<SpareReply> replyTo)
+      implements Public {}
+
+  /**
+   * Take a range back from a device that has forgotten it durably: the reverse order of lending.
+   */
+  record TakeBack(
+      UUID spareId, UUID deviceId, long offsetBytes, long lengthBytes, ActorRef<SpareReply> replyTo)
+      implements Public {}
+
+  /** How full each spare is. */
+  record GetUsage(ActorRef<List<SpareUsage>> replyTo) implements Public {}
+
+  /** Close every spare within the deadline and end. */
+  record Stop(long drainNanos, ActorRef<SpareReply> replyTo) implements Public {}
+}

@@ -1,0 +1,52 @@
+package io.spared.spare;
+
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.ExtentKind;
+import java.util.List;
+import java.util.UUID;
+
+/** What the owner of the spare disks answers. */
+public sealed interface SpareReply {
+
+  /**
+   * The spare is open and its table is read.
+   *
+   * @param lent everything that is lent, to whomever: a device finds its own by its identifier
+   */
+  record Attached(DiskAddress address, UUID spareId, Disk disk, List<Lending> lent)
+      implements SpareReply {
+    public Attached {
+      lent = List.copyOf(lent);
+    }
+  }
+
+  /** A range of the spare that belongs to a device. */
+  record Lending(UUID deviceId, long offsetBytes, long lengthBytes, ExtentKind kind) {}
+
+  /**
+   * @param later whether it may succeed by itself later (the disk is missing or busy)
+   */
+  record NotAttached(DiskAddress address, String sentence, boolean later) implements SpareReply {}
+
+  /** Durable in the spare's table. */
+  record Lent(UUID spareId, List<Lending> ranges) implements SpareReply {
+    public Lent {
+      ranges = List.copyOf(ranges);
+    }
+  }
+
+  record NotLent(UUID spareId, String sentence) implements SpareReply {}
+
+  record TakenBack(UUID spareId) implements SpareReply {}
+
+  /** Nothing changed; the range stays lent. */
+  record NotTakenBack(UUID spareId, String sentence) implements SpareReply {}
+
+  /** All spares are closed, but for those whose disks do not let go. */
+  record Stopped(List<String> leftBehind) implements SpareReply {
+    public Stopped {
+      leftBehind = List.copyOf(leftBehind);
+    }
+  }
+}
