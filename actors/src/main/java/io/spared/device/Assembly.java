@@ -100,7 +100,9 @@ final class Assembly {
       run.parts.spares().tell(new SpareCommand.Attach(spare, settings.name(), inbox));
     }
     run.later(
-        "assembly", settings.deadlines().open().toNanos(), new DeviceNews.AssemblyOverdue(run.number));
+        "assembly",
+        settings.deadlines().open().toNanos(),
+        new DeviceNews.AssemblyOverdue(run.number));
   }
 
   private void openMain(DiskAddress address) {
@@ -120,11 +122,10 @@ final class Assembly {
               }
             },
             run.parts.blocking())
-        .exceptionally(
-            defect -> {
-              self.tell(new DeviceNews.PartCrashed(number, "disk opening", String.valueOf(defect)));
-              return null;
-            });
+        .exceptionally(defect -> {
+          self.tell(new DeviceNews.PartCrashed(number, "disk opening", String.valueOf(defect)));
+          return null;
+        });
   }
 
   /** What assembling came to, once it has: then {@link #result} is there after Assembled. */
@@ -259,7 +260,8 @@ final class Assembly {
           Optional.of(
               refused.reason() == MetadataReply.Reason.FENCED
                   ? new Fact.Unusable(refused.sentence())
-                  : new Fact.Blocked("its metadata cannot begin a new epoch: " + refused.sentence()));
+                  : new Fact.Blocked(
+                      "its metadata cannot begin a new epoch: " + refused.sentence()));
       default -> Optional.empty();
     };
   }
@@ -267,9 +269,7 @@ final class Assembly {
   private Optional<Fact> loaded(MetadataReply.Loaded loaded) {
     Disk main = mainClaim.disk();
     ActorRef<MetadataCommand> writer = loading;
-    if (main == null
-        || writer == null
-        || !(loaded.image().entries() instanceof RemapTable table)) {
+    if (main == null || writer == null || !(loaded.image().entries() instanceof RemapTable table)) {
       return Optional.of(new Fact.Blocked("main was closed while metadata was read"));
     }
     Optional<String> contradiction = MainEvidence.contradiction(loaded.image(), main);
@@ -308,8 +308,7 @@ final class Assembly {
     }
     chosen = candidate;
     Epoch epoch =
-        new Epoch(
-            candidate.image().epoch().counter() + 1, run.parts.world().random().nextLong());
+        new Epoch(candidate.image().epoch().counter() + 1, run.parts.world().random().nextLong());
     candidate.writer().tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
     return Optional.empty();
   }

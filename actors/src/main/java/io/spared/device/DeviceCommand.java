@@ -21,8 +21,7 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
    *
    * @param user who it is for, for people: "nbd client 10.0.0.7:51234"
    */
-  record OpenQueue(
-      String user, ActorRef<QueueCommand> frontend, ActorRef<QueueOpening> replyTo)
+  record OpenQueue(String user, ActorRef<QueueCommand> frontend, ActorRef<QueueOpening> replyTo)
       implements Public {}
 
   /** The answer to {@link OpenQueue}. */
@@ -38,6 +37,8 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   record Describe(ActorRef<Description> replyTo) implements Public {}
 
   /**
+   * A device as its clients see it.
+   *
    * @param sizeBytes 0 while it is not known
    */
   record Description(

@@ -32,8 +32,7 @@ public final class DiskClaim {
   /** The disk is open. Returns whether anybody still wants it; otherwise it is closed here. */
   public boolean deliver(Disk disk) {
     State now = state.get();
-    if (now instanceof State.Waiting
-        && state.compareAndSet(now, new State.Delivered(disk))) {
+    if (now instanceof State.Waiting && state.compareAndSet(now, new State.Delivered(disk))) {
       return true;
     }
     disk.close();

@@ -29,11 +29,13 @@ final class MainEvidence {
     Optional<String> serial =
         differs("serial number", known.identity().serial(), main.identity().serial());
     if (serial.isPresent()) {
-      return Optional.of(main.address() + " is not the main disk of " + image.name() + ": " + serial.get());
+      return Optional.of(
+          main.address() + " is not the main disk of " + image.name() + ": " + serial.get());
     }
     Optional<String> wwn = differs("WWN", known.identity().wwn(), main.identity().wwn());
     if (wwn.isPresent()) {
-      return Optional.of(main.address() + " is not the main disk of " + image.name() + ": " + wwn.get());
+      return Optional.of(
+          main.address() + " is not the main disk of " + image.name() + ": " + wwn.get());
     }
     if (main.geometry().logicalSectorBytes() > image.geometry().sectorBytes()) {
       return Optional.of(

@@ -58,7 +58,8 @@ final class Run {
   }
 
   /** The name of a part that has ended, or null when it is not of this run. */
-  @org.jspecify.annotations.Nullable String ended(ActorRef<?> child) {
+  @org.jspecify.annotations.Nullable
+  String ended(ActorRef<?> child) {
     return children.remove(child);
   }
 

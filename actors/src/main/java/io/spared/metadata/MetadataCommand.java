@@ -6,6 +6,7 @@ import io.spared.format.CleanStop;
 import io.spared.format.CopyConsent;
 import io.spared.format.DeviceImage;
 import io.spared.format.Epoch;
+import io.spared.format.Geometry;
 import io.spared.format.Owner;
 import io.spared.format.Placement;
 import io.spared.format.RemapEntries;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
@@ -27,14 +29,15 @@ public sealed interface MetadataCommand {
    *
    * @param sources every disk that may hold copies of the device, with the offsets where its table
    *     says so
-   * @param entries empty, to load remapped and pending blocks into
+   * @param entries makes what remapped and pending blocks are loaded into, once the geometry is
+   *     known
    * @param cleanStop this host's own record of the device's last clean stop
    * @param consent what a person allowed for this one start
    */
   record Load(
       UUID deviceId,
       List<CopySource> sources,
-      RemapEntries entries,
+      Function<Geometry, RemapEntries> entries,
       Optional<CleanStop> cleanStop,
       Optional<CopyConsent> consent,
       ActorRef<MetadataReply> replyTo)

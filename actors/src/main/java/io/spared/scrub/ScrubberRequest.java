@@ -5,12 +5,14 @@ import io.spared.format.LostBits;
 /** What the scrubber asks of its device, and tells it. */
 public sealed interface ScrubberRequest {
 
-  /** Read and verify all copies of the metadata now; answered by ScrubberCommand.MetadataScrubbed. */
+  /**
+   * Read and verify all copies of the metadata now; answered by ScrubberCommand.MetadataScrubbed.
+   */
   record ScrubMetadata() implements ScrubberRequest {}
 
   /**
-   * The surface scan read a block with trouble: none unreadable means that retries recovered it, and
-   * that it should be moved while it can be.
+   * The surface scan read a block with trouble: none unreadable means that retries recovered it,
+   * and that it should be moved while it can be.
    */
   record FoundFault(long block, long place, LostBits unreadable) implements ScrubberRequest {}
 

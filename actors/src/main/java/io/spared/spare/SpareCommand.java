@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 
-/** What the owner of the spare disks is asked. Each question is answered once, within a deadline. */
+/**
+ * What the owner of the spare disks is asked. Each question is answered once, within a deadline.
+ */
 public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
 
   /** From others. */

@@ -25,6 +25,8 @@ public sealed interface SpareReply {
   record Lending(UUID deviceId, long offsetBytes, long lengthBytes, ExtentKind kind) {}
 
   /**
+   * The spare cannot be used now.
+   *
    * @param later whether it may succeed by itself later (the disk is missing or busy)
    */
   record NotAttached(DiskAddress address, String sentence, boolean later) implements SpareReply {}

@@ -154,22 +154,19 @@ public final class ControlServer {
             .toMat(Sink.ignore(), (left, right) -> right);
     in.via(bytes)
         .runWith(out, materializer)
-        .whenComplete(
-            (done, failure) -> {
-              close(channel);
-              if (open.remove(channel)) {
-                places.release();
-              }
-            });
+        .whenComplete((done, failure) -> {
+          close(channel);
+          if (open.remove(channel)) {
+            places.release();
+          }
+        });
   }
 
   private static Optional<ByteString> read(SocketChannel channel, ByteBuffer buffer) {
     try {
       buffer.clear();
       int count = channel.read(buffer);
-      return count < 0
-          ? Optional.empty()
-          : Optional.of(ByteString.fromByteBuffer(buffer.flip()));
+      return count < 0 ? Optional.empty() : Optional.of(ByteString.fromByteBuffer(buffer.flip()));
     } catch (IOException closed) {
       return Optional.empty();
     }

@@ -103,10 +103,7 @@ final class Render {
         "slots",
         r.freeSlots() + " free of " + r.slots() + ", " + r.retiredSlots() + " retired");
     DeviceStatus.Traffic t = d.traffic();
-    line(
-        text,
-        "used by",
-        t.users().isEmpty() ? "nobody" : String.join(", ", t.users()));
+    line(text, "used by", t.users().isEmpty() ? "nobody" : String.join(", ", t.users()));
     for (Map.Entry<String, DeviceStatus.OperationCount> entry :
         new TreeMap<>(t.operations()).entrySet()) {
       DeviceStatus.OperationCount count = entry.getValue();
@@ -176,12 +173,9 @@ final class Render {
     if (d.restarts() > 0) {
       line(text, "restarts", Integer.toString(d.restarts()));
     }
-    for (Map.Entry<String, DeviceStatus.PolicyValue> entry :
-        new TreeMap<>(d.policy()).entrySet()) {
+    for (Map.Entry<String, DeviceStatus.PolicyValue> entry : new TreeMap<>(d.policy()).entrySet()) {
       line(
-          text,
-          entry.getKey(),
-          entry.getValue().value() + "  (" + entry.getValue().source() + ")");
+          text, entry.getKey(), entry.getValue().value() + "  (" + entry.getValue().source() + ")");
     }
     return text.toString();
   }

@@ -17,8 +17,8 @@ import java.util.function.Consumer;
 
 /**
  * Speaks just enough HTTP/1.1 over a Unix socket for the control interface: one request, one
- * answer, then the connection ends. It loads nothing but the JDK's sockets, since the client has 300
- * ms for its first answer.
+ * answer, then the connection ends. It loads nothing but the JDK's sockets, since the client has
+ * 300 ms for its first answer.
  */
 final class ControlClient {
   /** An answer larger than this is not one of ours. */

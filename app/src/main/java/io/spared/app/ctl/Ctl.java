@@ -36,13 +36,12 @@ public final class Ctl {
             .setOut(out)
             .setErr(err)
             .setCaseInsensitiveEnumValuesAllowed(true)
-            .setExecutionExceptionHandler(
-                (failure, line, result) -> {
-                  String message = failure.getMessage();
-                  line.getErr()
-                      .println("spared ctl: " + (message == null ? failure.toString() : message));
-                  return failure instanceof CtlException refused ? refused.exitCode() : REFUSED;
-                })
+            .setExecutionExceptionHandler((failure, line, result) -> {
+              String message = failure.getMessage();
+              line.getErr()
+                  .println("spared ctl: " + (message == null ? failure.toString() : message));
+              return failure instanceof CtlException refused ? refused.exitCode() : REFUSED;
+            })
             .execute(arguments);
     out.flush();
     err.flush();

@@ -50,8 +50,8 @@ final class CtlCommands {
 
   @Command(description = "All devices, worst first, or one in full.")
   int status(
-      @Parameters(arity = "0..1", paramLabel = "NAME", description = "a device") @Nullable
-          String name)
+      @Parameters(arity = "0..1", paramLabel = "NAME", description = "a device")
+          @Nullable String name)
       throws CtlException {
     return show("GET", name == null ? "/v1/devices" : device(name), "");
   }
@@ -175,8 +175,7 @@ final class CtlCommands {
               paramLabel = "RANGE",
               arity = "0..1",
               description = "where (default: the whole disk)")
-          @Nullable
-          String range)
+          @Nullable String range)
       throws CtlException {
     Map<String, Object> body = new LinkedHashMap<>();
     body.put("disk", disk);
