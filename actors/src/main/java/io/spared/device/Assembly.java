@@ -302,7 +302,7 @@ final class Assembly {
     }
     Candidate candidate = pool.get(0);
     for (Candidate other : matching) {
-      if (other != candidate) {
+      if (!other.deviceId().equals(candidate.deviceId())) {
         stop(other.writer());
       }
     }
