@@ -26,10 +26,14 @@ import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.stream.ActorAttributes;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SystemMaterializer;
-import org.apache.pekko.stream.TLSPlacebo;
+import org.apache.pekko.stream.TLSProtocol.SessionBytes;
+import org.apache.pekko.stream.TLSProtocol.SslTlsInbound;
+import org.apache.pekko.stream.TLSProtocol.SslTlsOutbound;
+import org.apache.pekko.stream.javadsl.BidiFlow;
 import org.apache.pekko.stream.javadsl.Flow;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.stream.javadsl.TLSPlacebo;
 import org.apache.pekko.util.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,7 +72,13 @@ public final class ControlServer {
     this.bytes =
         Flow.of(HttpRequest.class)
             .mapAsync(1, handler::apply)
-            .join(Http.get(system).serverLayer().atop(TLSPlacebo.getInstance()));
+            .join(Http.get(system).serverLayer().atop(inTheClear()).atop(TLSPlacebo.getInstance()));
+  }
+
+  /** The HTTP layer speaks of TLS; here its words pass unchanged. */
+  private static BidiFlow<SslTlsOutbound, SslTlsOutbound, SessionBytes, SslTlsInbound, NotUsed>
+      inTheClear() {
+    return BidiFlow.fromFunctions(out -> out, in -> in);
   }
 
   /** Begins to serve. */

@@ -29,8 +29,7 @@ import picocli.CommandLine.Spec;
       "3:no daemon answers",
       "4:no such device",
       "check has codes of its own: 0 healthy, 1 repairable or repaired, 2 damaged, 3 unusable"
-    },
-    subcommands = {OfflineCommands.Create.class})
+    })
 final class CtlCommands {
   @Spec CommandSpec spec = CommandSpec.create();
 
