@@ -1,0 +1,24 @@
+package io.spared.ffi.uring;
+
+/**
+ * How a ring is to be.
+ *
+ * @param submissions how many requests can wait to be submitted, a power of two
+ * @param completions how many ended requests can wait to be taken, a power of two
+ * @param wideCommands whether commands carry 80 bytes (SQE128) instead of 16
+ * @param ownThread whether the thread that opens the ring is the only one that uses it; lets the
+ *     kernel save work
+ * @param mapped never use memory of our own for the ring (what kernels before 6.5 need); for tests
+ */
+public record UringSettings(
+    int submissions, int completions, boolean wideCommands, boolean ownThread, boolean mapped) {
+  /** For data: used by one thread, plain entries. */
+  public static UringSettings data(int submissions, int completions) {
+    return new UringSettings(submissions, completions, false, true, false);
+  }
+
+  /** For control commands: wide entries, from whatever thread has it at the time. */
+  public static UringSettings control() {
+    return new UringSettings(16, 32, true, false, false);
+  }
+}
