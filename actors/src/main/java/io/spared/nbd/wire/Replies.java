@@ -142,9 +142,9 @@ public final class Replies {
     }
   }
 
-  /** The longest range that one description can hold. */
+  /** The longest range that one description can hold, a multiple of every block. */
   public long rangeBytesMax() {
-    return extended ? Long.MAX_VALUE : 0xffff_ffffL;
+    return extended ? Long.MAX_VALUE : 0xffff_0000L;
   }
 
   public void range(ByteBuffer out, long lengthBytes, long status) {
