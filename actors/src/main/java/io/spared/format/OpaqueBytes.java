@@ -1,5 +1,6 @@
 package io.spared.format;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HexFormat;
 
@@ -13,6 +14,10 @@ public final class OpaqueBytes {
 
   public byte[] bytes() {
     return bytes.clone();
+  }
+
+  ByteBuffer view() {
+    return ByteBuffer.wrap(bytes).asReadOnlyBuffer();
   }
 
   public int length() {

@@ -1,0 +1,4 @@
+@NullMarked
+package io.spared.format;
+
+import org.jspecify.annotations.NullMarked;

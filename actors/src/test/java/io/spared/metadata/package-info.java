@@ -1,0 +1,4 @@
+@NullMarked
+package io.spared.metadata;
+
+import org.jspecify.annotations.NullMarked;
