@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DeviceDoubts {
   /** A range of the device, in bytes; compared by identity. */
-  static final class Range {
+  public static final class Range {
     final long offsetBytes;
     final long endBytes;
 
@@ -48,7 +48,7 @@ public final class DeviceDoubts {
   private final AtomicLongArray flushed = new AtomicLongArray(SPARES_MAX);
 
   /** Gives the range to take away again when the kernel lets go. */
-  synchronized Range add(long offsetBytes, long lengthBytes) {
+  public synchronized Range add(long offsetBytes, long lengthBytes) {
     Range range = new Range(offsetBytes, offsetBytes + lengthBytes);
     Range[] more = Arrays.copyOf(ranges, ranges.length + 1);
     more[ranges.length] = range;
@@ -56,7 +56,7 @@ public final class DeviceDoubts {
     return range;
   }
 
-  synchronized void remove(Range range) {
+  public synchronized void remove(Range range) {
     ranges = Arrays.stream(ranges).filter(r -> r != range).toArray(Range[]::new);
   }
 

@@ -7,18 +7,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The questions of one queue whether a disk still proves itself, at most one open per disk. Who
- * comes while a question is open waits for the next one: a proof only counts for errors seen before
- * it was asked for, since the disk may have gone between the proof and a later error.
+ * The questions of one queue, or of the relocator, whether a disk still proves itself, at most one
+ * open per disk. Who comes while a question is open waits for the next one: a proof only counts for
+ * errors seen before it was asked for, since the disk may have gone between the proof and a later
+ * error.
  */
-final class Proofs {
+public final class Proofs {
   /** Told whether the disk proved itself. */
-  interface Waiter {
+  public interface Waiter {
     void proved(boolean proved);
   }
 
   /** How the question is asked. */
-  interface Question {
+  public interface Question {
     void ask(int disk, Errno errno, long offsetBytes);
   }
 
@@ -32,11 +33,11 @@ final class Proofs {
   /** Of the questions after them. */
   private final Map<Integer, List<Waiting>> later = new HashMap<>();
 
-  Proofs(Question question) {
+  public Proofs(Question question) {
     this.question = question;
   }
 
-  void ask(int disk, Errno errno, long offsetBytes, Waiter waiter) {
+  public void ask(int disk, Errno errno, long offsetBytes, Waiter waiter) {
     Waiting waiting = new Waiting(errno, offsetBytes, waiter);
     if (asked.containsKey(disk)) {
       later.computeIfAbsent(disk, d -> new ArrayList<>()).add(waiting);
@@ -48,7 +49,7 @@ final class Proofs {
     question.ask(disk, errno, offsetBytes);
   }
 
-  void answered(int disk, boolean proved) {
+  public void answered(int disk, boolean proved) {
     List<Waiting> waiters = asked.remove(disk);
     if (waiters == null) {
       return;
@@ -63,7 +64,7 @@ final class Proofs {
   }
 
   /** The disk is gone: nobody waits for it any more. A late answer finds nobody. */
-  void gone(int disk) {
+  public void gone(int disk) {
     List<Waiting> waiters = new ArrayList<>();
     List<Waiting> first = asked.remove(disk);
     List<Waiting> second = later.remove(disk);
@@ -76,7 +77,7 @@ final class Proofs {
     waiters.forEach(waiting -> waiting.waiter().proved(false));
   }
 
-  void forgetAll() {
+  public void forgetAll() {
     asked.clear();
     later.clear();
   }
