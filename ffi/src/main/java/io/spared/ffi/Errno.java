@@ -68,12 +68,18 @@ public enum Errno {
 
   /** The name for what a native call returned. */
   public static Errno of(int number) {
-    for (Errno errno : values()) {
-      if (errno.number == number) {
-        return errno;
+    return number > 0 && number < ByNumber.NAMES.length ? ByNumber.NAMES[number] : OTHER;
+  }
+
+  private static final class ByNumber {
+    static final Errno[] NAMES = new Errno[134];
+
+    static {
+      java.util.Arrays.fill(NAMES, OTHER);
+      for (Errno errno : values()) {
+        NAMES[errno.number] = errno;
       }
     }
-    return OTHER;
   }
 
   /** The kernel's number, for ffi only. */

@@ -1,5 +1,6 @@
 package io.spared.ffi.engine;
 
+import io.spared.ffi.libc.Memory;
 import java.nio.ByteBuffer;
 import java.util.function.Consumer;
 
@@ -13,13 +14,36 @@ public final class IoBuffer {
   private final ByteBuffer bytes;
   private final int index;
   private final Consumer<IoBuffer> whenFree;
+  private final long address;
+  private final boolean registered;
   private int holders;
 
-  /** For pools. The index says which registered buffer it belongs to. */
-  public IoBuffer(ByteBuffer bytes, int index, Consumer<IoBuffer> whenFree) {
+  /** For the engines' own pools, which know where the memory lies. */
+  IoBuffer(
+      ByteBuffer bytes, long address, int index, boolean registered, Consumer<IoBuffer> whenFree) {
     this.bytes = bytes;
+    this.address = address;
     this.index = index;
+    this.registered = registered;
     this.whenFree = whenFree;
+  }
+
+  /** For pools elsewhere. Memory on the heap is of no use to engines that call the system. */
+  public IoBuffer(ByteBuffer bytes, int index, Consumer<IoBuffer> whenFree) {
+    this(bytes, bytes.isDirect() ? Memory.address(bytes) : 0, index, false, whenFree);
+  }
+
+  /** Where the memory lies. */
+  long address() {
+    if (address == 0) {
+      throw new IllegalStateException("a buffer on the heap cannot be given to the system");
+    }
+    return address;
+  }
+
+  /** Whether {@link #index()} names a buffer registered with the engine's ring. */
+  boolean isRegistered() {
+    return registered;
   }
 
   /**

@@ -35,6 +35,12 @@ public final class Ledger {
     void overdue(IoRequest request);
   }
 
+  /** Carries nothing: for requests that end within the call that took them. */
+  static final Carrier NOBODY =
+      request -> {
+        throw new IllegalStateException("nobody carries " + request);
+      };
+
   private record Timer(long atNanos, long order, Runnable task) implements Comparable<Timer> {
     @Override
     public int compareTo(Timer other) {
@@ -107,6 +113,11 @@ public final class Ledger {
   /** The request in this slot, in flight or held; null for a free slot. */
   public @Nullable IoRequest at(int slot) {
     return slot >= 0 && slot < usedEnd ? requests[slot] : null;
+  }
+
+  /** Who carries the request in this slot. */
+  @Nullable Carrier carrierAt(int slot) {
+    return carriers[slot];
   }
 
   /** One more than the highest slot ever used. */

@@ -111,6 +111,12 @@ public final class Libc {
     }
   }
 
+  public static void changeMode(Descriptor descriptor, int mode) throws NativeException {
+    if (CALLS.fchmod(descriptor.number(), mode) < 0) {
+      throw failed("set the mode of " + descriptor);
+    }
+  }
+
   /** An ioctl whose argument is an address or a number; the value, or the errno negated. */
   public static long ioctl(Descriptor descriptor, long request, long argument) {
     return orNegatedErrno(CALLS.ioctl(descriptor.number(), request, argument));

@@ -25,6 +25,8 @@ public interface NativeCalls {
 
   int fallocate(int descriptor, int mode, long offset, long bytes);
 
+  int fchmod(int descriptor, int mode);
+
   int ftruncate(int descriptor, long bytes);
 
   int ioctl(int descriptor, long request, long argument);

@@ -1,0 +1,16 @@
+package io.spared.ffi.engine;
+
+import io.spared.ffi.libc.Descriptor;
+
+/** An engine that moves bytes by descriptors; for disks that are files, inside ffi. */
+public interface FileEngine extends Engine {
+  /** What a descriptor is open on. */
+  enum FileKind {
+    BLOCK_DEVICE,
+    REGULAR,
+    OTHER
+  }
+
+  /** A port for this file. The port retains the descriptor until it carries nothing any more. */
+  DiskPort attach(Descriptor file, FileKind kind);
+}
