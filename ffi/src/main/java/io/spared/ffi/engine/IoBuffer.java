@@ -87,6 +87,11 @@ public final class IoBuffer {
     }
   }
 
+  /** Whether somebody holds it besides the caller: a request that the kernel has not let go of. */
+  public boolean isShared() {
+    return holders > 1;
+  }
+
   public boolean isFree() {
     return holders == 0;
   }

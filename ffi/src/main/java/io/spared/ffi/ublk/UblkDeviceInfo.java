@@ -38,6 +38,13 @@ public record UblkDeviceInfo(
     return features.contains(feature);
   }
 
+  /** Whether the process that serves it is there, and another than this one. */
+  public boolean isServedByLivingProcess() {
+    return serverProcess > 0
+        && serverProcess != ProcessHandle.current().pid()
+        && ProcessHandle.of(serverProcess).map(ProcessHandle::isAlive).orElse(false);
+  }
+
   static UblkDeviceInfo decode(ByteBuffer from) {
     ByteBuffer b = from.duplicate().order(ByteOrder.LITTLE_ENDIAN);
     return new UblkDeviceInfo(
