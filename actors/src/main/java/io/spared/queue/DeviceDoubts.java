@@ -2,6 +2,7 @@ package io.spared.queue;
 
 import io.spared.ffi.Errno;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicLongArray;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,10 +17,13 @@ import org.jspecify.annotations.Nullable;
  * <p>A failed flush: what the disk had in its cache may be gone, and a second flush would succeed
  * without it. So the first failure is remembered, before anybody is told, until the device is
  * restarted: writes and flushes fail, reads go on (invariant 10).
+ *
+ * <p>A spare that is not there can only be left out of a flush when all that was written to it had
+ * been flushed before; so completed writes are counted against completed flushes.
  */
 public final class DeviceDoubts {
   /** A range of the device, in bytes; compared by identity. */
-  static final class Range {
+  public static final class Range {
     final long offsetBytes;
     final long endBytes;
 
@@ -30,12 +34,21 @@ public final class DeviceDoubts {
   }
 
   private static final Range[] NO_RANGES = {};
+  private static final int SPARES_MAX = 64;
 
   private volatile Range[] ranges = NO_RANGES;
   private volatile @Nullable Errno failedFlush;
 
+  /**
+   * Of each spare, how many writes were done and how many of them a flush has covered. All spares
+   * begin one behind: what stood in their caches before this assembly is not known.
+   */
+  private final AtomicLongArray written = new AtomicLongArray(SPARES_MAX);
+
+  private final AtomicLongArray flushed = new AtomicLongArray(SPARES_MAX);
+
   /** Gives the range to take away again when the kernel lets go. */
-  synchronized Range add(long offsetBytes, long lengthBytes) {
+  public synchronized Range add(long offsetBytes, long lengthBytes) {
     Range range = new Range(offsetBytes, offsetBytes + lengthBytes);
     Range[] more = Arrays.copyOf(ranges, ranges.length + 1);
     more[ranges.length] = range;
@@ -43,7 +56,7 @@ public final class DeviceDoubts {
     return range;
   }
 
-  synchronized void remove(Range range) {
+  public synchronized void remove(Range range) {
     ranges = Arrays.stream(ranges).filter(r -> r != range).toArray(Range[]::new);
   }
 
@@ -76,5 +89,28 @@ public final class DeviceDoubts {
   /** Why the first flush failed, or null while all succeeded. */
   public @Nullable Errno failedFlush() {
     return failedFlush;
+  }
+
+  /** A write to the spare that is not durable yet is done; before its client is told. */
+  void wrote(int spare) {
+    written.incrementAndGet(spare);
+  }
+
+  /** What a flush that begins now will cover. */
+  long writtenTo(int spare) {
+    return written.get(spare);
+  }
+
+  /** A flush of the spare is done; it covers what had been written when it began. */
+  void flushed(int spare, long writtenBefore) {
+    flushed.accumulateAndGet(spare, writtenBefore + 1, Math::max);
+  }
+
+  /**
+   * Whether the spare may hold acknowledged writes that no flush has covered. A spare that goes
+   * away like this makes the next flush fail.
+   */
+  public boolean isUnflushed(int spare) {
+    return written.get(spare) >= flushed.get(spare);
   }
 }

@@ -1,12 +1,112 @@
 package io.spared.queue;
 
+import io.spared.disk.DiskNumber;
+import io.spared.disk.ErrorPolicy;
+import io.spared.ffi.Errno;
+import io.spared.ffi.engine.Completions;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
+import io.spared.ffi.engine.IoBuffer;
+import io.spared.ffi.engine.IoRequest;
+import io.spared.ffi.engine.IoRequest.Outcome;
+import io.spared.format.LostBits;
+import io.spared.remap.Place;
+import io.spared.remap.TableReader;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** One of a device's parallel paths. */
+/**
+ * One of a device's parallel paths, hosted by a frontend's actor on a ring's thread. In good times
+ * a request is looked up, cut, given to its disks and completed here, on this one thread, with
+ * nothing allocated and nothing locked.
+ *
+ * <p>What it keeps:
+ *
+ * <ul>
+ *   <li><b>Right bytes, split.</b> The lookup and the submission of a part are one step of one
+ *       thread; whatever waits in between (for a fence, a part, a proof) is looked up anew. So a
+ *       part is on its way only to where the block was when it was submitted.
+ *   <li><b>Fences.</b> A fence is reached when no write or discard of this queue on the block is
+ *       with a disk, those abandoned to the kernel included; since lookup and submission are one
+ *       step, none can follow until the fence is lifted. A failed write that waits is not with a
+ *       disk; when it goes on and finds the fence, its data goes to the relocator.
+ *   <li><b>Map before acknowledgement.</b> A write that needs a move, or lost bits cleared, counts
+ *       as an unfinished part of its request until the relocator answers, which it does after the
+ *       commit.
+ *   <li><b>Doubt.</b> A write or discard that is abandoned is entered in {@link DeviceDoubts}
+ *       before its request ends, and stays there until the kernel lets go.
+ *   <li><b>Flush.</b> A flush goes to main and to every spare with blocks on it. The first one that
+ *       fails is entered in {@link DeviceDoubts} before its request ends; from then on writes and
+ *       flushes of every queue fail.
+ *   <li><b>No reuse.</b> Every part carries the version of the map it was looked up in until the
+ *       kernel's last word; the oldest is published ({@link TableReader}).
+ *   <li><b>Bounded.</b> Requests, parts and writes given to the relocator each have a bound; a
+ *       request that meets one waits, in order, and its frontend feels it.
+ * </ul>
+ */
 public final class DeviceQueue {
+  /** Writes that wait for the relocator at a time; each holds a copy of a block. */
+  private static final int TICKETS_MAX = 256;
+
+  /** Zeroing and discarding move no data, but one request should not occupy a disk for long. */
+  private static final int WRITE_ZEROES_BYTES_MAX = 64 << 20;
+
+  private static final int DISCARD_BYTES_MAX = 1 << 30;
+
+  private static final int ZEROES_BYTES = 64 << 10;
+
+  /** How the queue stands. */
+  private enum Phase {
+    /** The relocator does not know it yet: it would miss a fence. */
+    OPENING,
+    SERVING,
+    /** No request is taken any more. */
+    DRAINING,
+    CLOSED
+  }
+
+  /** A write that the relocator has. */
+  private record Ticket(DeviceRequest request, long offsetBytes, long lengthBytes) {}
+
   private final QueueContext context;
+  private final int queueId;
+  private final Engine engine;
   private final QueueHost host;
+  private final Completions completions;
+  private final QueueDisks disks;
+  private final TableReader reader;
+  private final DeviceDoubts doubts;
+  private final Cut cut;
+  private final Parts parts;
+  private final Proofs proofs;
+  private final Fences fences = new Fences();
+  private final int blockBytes;
+  private final int blockShift;
+  private final int sectorBytes;
+
+  private final ArrayDeque<DeviceRequest> pool = new ArrayDeque<>();
+  private final ArrayDeque<DeviceRequest> notBegun = new ArrayDeque<>();
+  private final ArrayDeque<DeviceRequest> waitForFence = new ArrayDeque<>();
+  private final ArrayDeque<DeviceRequest> waitForPart = new ArrayDeque<>();
+  private final ArrayDeque<DeviceRequest> waitForTicket = new ArrayDeque<>();
+  private final ArrayDeque<Part> isolationsWaitForTicket = new ArrayDeque<>();
+  private final Map<Long, Ticket> tickets = new HashMap<>();
+
+  private QueuePolicy policy;
+  private long deadlineNanos;
+  private Phase phase = Phase.OPENING;
+  private @Nullable DeviceRequest newest;
+  private int requestsOut;
+  private int unfinished;
+  private int begun;
+  private long nextTicket = 1;
+  private boolean frozen;
+  private boolean freezeAnswered;
+  private long freezeId;
+  private boolean drainAnswered;
+  private @Nullable IoBuffer zeroes;
 
   /**
    * @param engine of the thread that this and everything else here is called on
@@ -15,40 +115,1022 @@ public final class DeviceQueue {
    */
   public DeviceQueue(QueueContext context, Engine engine, Runnable signal, QueueHost host) {
     this.context = context;
+    this.queueId = context.queueId();
+    this.engine = engine;
     this.host = host;
+    this.completions = new Completions(signal);
+    this.policy = context.policy();
+    this.deadlineNanos = policy.requestDeadline().toNanos();
+    this.disks = new QueueDisks(engine, context.main(), context.spares());
+    this.reader = context.table().newReader();
+    this.doubts = context.doubts();
+    this.cut = new Cut(context.table(), context.geometry());
+    this.parts = new Parts(completions, policy.partsMax());
+    this.blockBytes = context.geometry().blockBytes();
+    this.blockShift = Integer.numberOfTrailingZeros(blockBytes);
+    this.sectorBytes = context.geometry().sectorBytes();
+    this.proofs =
+        new Proofs((disk, errno, offset) ->
+            report(new QueueReport.DiskDoubted(queueId, disk, errno, offset)));
+    report(new QueueReport.Opened(queueId));
   }
+
+  // The host's side.
 
   /**
    * A request to prepare and submit; null when {@link QueuePolicy#requestsMax} are out: wait until
    * one is completed and recycled. This is the queue's back-pressure.
    */
   public @Nullable DeviceRequest newRequest() {
-    return null;
+    DeviceRequest request = pool.pollLast();
+    if (request != null) {
+      requestsOut++;
+      return request;
+    }
+    if (requestsOut >= policy.requestsMax()) {
+      return null;
+    }
+    requestsOut++;
+    return new DeviceRequest();
   }
 
   /** Gives a request back that is the host's. */
-  public void recycle(DeviceRequest request) {}
+  public void recycle(DeviceRequest request) {
+    if (request.submitted) {
+      throw new IllegalStateException("given back before it ended: " + request);
+    }
+    request.buffer = null;
+    requestsOut--;
+    if (requestsOut + pool.size() < policy.requestsMax()) {
+      pool.addLast(request);
+    }
+  }
 
   /**
-   * Takes a request. The offset and length are whole sectors within the device, else it ends with
+   * Takes a request. Offset and length are whole sectors within the device, else it ends with
    * EINVAL. It may be completed within this call.
    */
   public void submit(DeviceRequest request) {
-    host.completed(request);
+    if (request.submitted) {
+      throw new IllegalStateException("submitted twice: " + request);
+    }
+    if (!isValid(request)) {
+      request.fail(Errno.EINVAL, request.offsetBytes, request.lengthBytes);
+      host.completed(request);
+      return;
+    }
+    if (phase == Phase.DRAINING || phase == Phase.CLOSED) {
+      request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
+      host.completed(request);
+      return;
+    }
+    link(request);
+    if (frozen || phase == Phase.OPENING) {
+      notBegun.add(request);
+      return;
+    }
+    begin(request);
   }
 
-  public void handle(QueueCommand command) {}
-
-  /** Takes what has ended; called when the signal's message arrives. */
-  public void completionsReady() {}
-
-  /** The frontend is leaving: like {@link QueueCommand.Drain}, by the host itself. */
-  public void drain() {
-    context.reports().accept(new QueueReport.Drained(context.queueId(), 0));
+  private boolean isValid(DeviceRequest request) {
+    if (request.operation == DeviceRequest.Operation.FLUSH) {
+      return true;
+    }
+    long deviceBytes = context.geometry().deviceBytes();
+    if (request.offsetBytes < 0
+        || request.lengthBytes <= 0
+        || request.lengthBytes > deviceBytes
+        || request.offsetBytes > deviceBytes - request.lengthBytes
+        || ((request.offsetBytes | request.lengthBytes) & (sectorBytes - 1)) != 0) {
+      return false;
+    }
+    if (request.operation != DeviceRequest.Operation.READ
+        && request.operation != DeviceRequest.Operation.WRITE) {
+      return true;
+    }
+    IoBuffer buffer = request.buffer;
+    return buffer != null
+        && request.bufferOffsetBytes >= 0
+        && request.bufferOffsetBytes + request.lengthBytes <= buffer.capacityBytes();
   }
 
   /** Requests submitted and not completed. */
   public int unfinished() {
-    return 0;
+    return unfinished;
+  }
+
+  /** The frontend is leaving: like {@link QueueCommand.Drain}, by the host itself. */
+  public void drain() {
+    beginDraining();
+    settle();
+  }
+
+  /** The frontend is leaving and waits no longer: like {@link QueueCommand.Abandon}. */
+  public void abandon() {
+    abandonAll();
+    settle();
+  }
+
+  // The device's side.
+
+  /** Takes what the device or the relocator says. */
+  public void handle(QueueCommand command) {
+    if (phase == Phase.CLOSED) {
+      return;
+    }
+    switch (command) {
+      case QueueCommand.Begin c -> {
+        c.fences().forEach(this::fence);
+        if (phase == Phase.OPENING) {
+          phase = Phase.SERVING;
+          beginWhatWaited();
+        }
+      }
+      case QueueCommand.Fence c -> fence(c);
+      case QueueCommand.LiftFence c -> {
+        fences.lift(c.fenceId());
+        goOn(waitForFence);
+      }
+      case QueueCommand.RefuseAtFence c -> {
+        fences.refuse(c.fenceId(), c.errno());
+        goOn(waitForFence);
+      }
+      case QueueCommand.Relocated c -> relocated(c.ticket(), c.errno());
+      case QueueCommand.DiskProof c -> proofs.answered(c.disk(), c.proved());
+      case QueueCommand.Freeze c -> {
+        frozen = true;
+        freezeId = c.freezeId();
+        freezeAnswered = false;
+      }
+      case QueueCommand.Thaw c -> {
+        frozen = false;
+        beginWhatWaited();
+      }
+      case QueueCommand.Drain c -> beginDraining();
+      case QueueCommand.Abandon c -> abandonAll();
+      case QueueCommand.SpareAttached c -> disks.attach(c.spare(), c.disk());
+      case QueueCommand.SpareDetached c -> detach(c.spare());
+      case QueueCommand.MainReplaced c -> disks.attach(DiskNumber.MAIN, c.disk());
+      case QueueCommand.PublishVersion c -> {}
+      case QueueCommand.SetPolicy c -> {
+        policy = c.policy();
+        deadlineNanos = policy.requestDeadline().toNanos();
+        parts.setMax(policy.partsMax());
+      }
+    }
+    reader.refresh();
+    settle();
+  }
+
+  /** Takes what has ended; called when the signal's message arrives. */
+  public void completionsReady() {
+    while (true) {
+      IoRequest io = completions.next();
+      if (io == null) {
+        break;
+      }
+      if (io.attachment() instanceof Part part) {
+        ended(part, completions.lastOutcome());
+      }
+    }
+    settle();
+  }
+
+  /** At the end of each call: what became possible, and what became true. */
+  private void settle() {
+    while (!waitForPart.isEmpty() && !parts.isExhausted()) {
+      advance(unwait(waitForPart));
+    }
+    while (tickets.size() < TICKETS_MAX && !isolationsWaitForTicket.isEmpty()) {
+      isolate(isolationsWaitForTicket.remove());
+    }
+    while (tickets.size() < TICKETS_MAX && !waitForTicket.isEmpty()) {
+      advance(unwait(waitForTicket));
+    }
+    if (frozen && begun == 0 && !freezeAnswered) {
+      freezeAnswered = true;
+      report(new QueueReport.Frozen(queueId, freezeId));
+    }
+    if (phase == Phase.DRAINING && unfinished == 0) {
+      if (!drainAnswered) {
+        drainAnswered = true;
+        report(new QueueReport.Drained(queueId, parts.abandoned()));
+      }
+      if (parts.areAllFree()) {
+        close();
+      }
+    }
+  }
+
+  private void close() {
+    phase = Phase.CLOSED;
+    reader.close();
+    disks.detachAll();
+    IoBuffer buffer = zeroes;
+    if (buffer != null) {
+      buffer.release();
+      zeroes = null;
+    }
+    report(new QueueReport.Closed(queueId));
+    host.closed();
+  }
+
+  private void report(QueueReport report) {
+    context.reports().accept(report);
+  }
+
+  // Requests.
+
+  private void link(DeviceRequest request) {
+    request.submitted = true;
+    request.begun = false;
+    request.waiting = false;
+    request.previous = newest;
+    request.next = null;
+    if (newest != null) {
+      newest.next = request;
+    }
+    newest = request;
+    unfinished++;
+  }
+
+  private void unlink(DeviceRequest request) {
+    DeviceRequest previous = request.previous;
+    DeviceRequest next = request.next;
+    if (previous != null) {
+      previous.next = next;
+    }
+    if (next != null) {
+      next.previous = previous;
+    } else {
+      newest = previous;
+    }
+    request.previous = null;
+    request.next = null;
+    request.submitted = false;
+    unfinished--;
+    if (request.begun) {
+      begun--;
+    }
+  }
+
+  private void beginWhatWaited() {
+    while (!frozen && phase == Phase.SERVING) {
+      DeviceRequest request = notBegun.poll();
+      if (request == null) {
+        return;
+      }
+      begin(request);
+    }
+  }
+
+  private void begin(DeviceRequest request) {
+    request.begun = true;
+    begun++;
+    request.unfinishedParts = 0;
+    request.cut = false;
+    request.flushing = request.operation == DeviceRequest.Operation.FLUSH;
+    request.cursorBytes = request.flushing ? DiskNumber.MAIN : request.offsetBytes;
+    if (!waitForPart.isEmpty()) {
+      waitIn(waitForPart, request);
+      return;
+    }
+    advance(request);
+  }
+
+  private static void waitIn(ArrayDeque<DeviceRequest> where, DeviceRequest request) {
+    request.waiting = true;
+    where.add(request);
+  }
+
+  private static DeviceRequest unwait(ArrayDeque<DeviceRequest> where) {
+    DeviceRequest request = where.remove();
+    request.waiting = false;
+    return request;
+  }
+
+  /** Those who waited here go on; whoever has to wait again comes behind them. */
+  private void goOn(ArrayDeque<DeviceRequest> where) {
+    for (int i = where.size(); i > 0 && !where.isEmpty(); i--) {
+      advance(unwait(where));
+    }
+  }
+
+  /** Cuts and submits as much of the request as can be now. */
+  private void advance(DeviceRequest request) {
+    request.deadlineNanos = engine.nanoTime() + deadlineNanos;
+    if (request.flushing) {
+      advanceFlush(request);
+    } else {
+      advanceRange(request);
+    }
+    endIfOver(request);
+  }
+
+  private void advanceRange(DeviceRequest request) {
+    long toBytes = request.offsetBytes + request.lengthBytes;
+    boolean changes = request.changesBytes();
+    if (request.isWrite() && doubts.failedFlush() != null) {
+      request.fail(Errno.EIO, request.cursorBytes, toBytes - request.cursorBytes);
+      request.cursorBytes = toBytes;
+    }
+    while (request.cursorBytes < toBytes) {
+      long from = request.cursorBytes;
+      long version = reader.begin();
+      cut.next(request.operation, from, toBytes);
+      if (changes) {
+        Fences.Entry fence = fenceWithin(from, cut.endBytes);
+        if (fence != null && fence.block > from >>> blockShift) {
+          cut.endBytes = fence.block << blockShift;
+        } else if (fence != null) {
+          reader.end(version);
+          Errno refuses = fence.refuses;
+          if (refuses == null) {
+            waitIn(waitForFence, request);
+            return;
+          }
+          long end = Math.min(cut.endBytes, (fence.block + 1) << blockShift);
+          request.fail(refuses, from, end - from);
+          request.cursorBytes = end;
+          continue;
+        }
+        if (doubts.isInDoubt(from, cut.endBytes - from)) {
+          reader.end(version);
+          request.fail(Errno.ETIMEDOUT, from, cut.endBytes - from);
+          request.cursorBytes = cut.endBytes;
+          continue;
+        }
+      }
+      switch (cut.treatment) {
+        case TRANSFER -> {
+          int disk = QueueDisks.diskOf(cut.place);
+          DiskPort port = disks.port(disk);
+          if (port == null) {
+            reader.end(version);
+            request.fail(Errno.EIO, from, cut.endBytes - from);
+            break;
+          }
+          Part part = parts.take();
+          if (part == null) {
+            reader.end(version);
+            waitIn(waitForPart, request);
+            return;
+          }
+          int length = (int) Math.min(cut.endBytes - from, lengthMax(request, disk));
+          cut.endBytes = from + length;
+          request.unfinishedParts++;
+          submit(part, request, cut.place, disk, port, from, length, version);
+        }
+        case ERROR -> {
+          reader.end(version);
+          request.fail(Errno.EIO, from, cut.endBytes - from);
+        }
+        case RELOCATE -> {
+          reader.end(version);
+          if (tickets.size() >= TICKETS_MAX) {
+            waitIn(waitForTicket, request);
+            return;
+          }
+          relocate(request, from, cut.endBytes, Place.NONE);
+        }
+        case NOTHING -> reader.end(version);
+      }
+      request.cursorBytes = cut.endBytes;
+    }
+    request.cut = true;
+  }
+
+  private Fences.@Nullable Entry fenceWithin(long fromBytes, long toBytes) {
+    return fences.isEmpty()
+        ? null
+        : fences.first(fromBytes >>> blockShift, (toBytes - 1) >>> blockShift);
+  }
+
+  private int lengthMax(DeviceRequest request, int disk) {
+    return switch (request.operation) {
+      case READ, WRITE, FLUSH -> disks.maxTransferBytes(disk);
+      case DISCARD -> DISCARD_BYTES_MAX;
+      case WRITE_ZEROES -> disks.writesZeroesByHand(disk) ? ZEROES_BYTES : WRITE_ZEROES_BYTES_MAX;
+    };
+  }
+
+  private void submit(
+      Part part,
+      DeviceRequest request,
+      long place,
+      int disk,
+      DiskPort port,
+      long offsetBytes,
+      int lengthBytes,
+      long version) {
+    part.request = request;
+    part.place = place;
+    part.disk = disk;
+    part.port = port;
+    part.offsetBytes = offsetBytes;
+    part.lengthBytes = lengthBytes;
+    part.version = version;
+    part.changesBytes = request.changesBytes();
+    part.state = Part.State.IN_FLIGHT;
+    long diskOffset =
+        place == Place.MAIN
+            ? offsetBytes
+            : (Place.slot(place) << blockShift) + (offsetBytes & (blockBytes - 1));
+    IoRequest io = part.io;
+    switch (request.operation) {
+      case READ, WRITE -> {
+        IoBuffer buffer = request.buffer;
+        if (buffer == null) {
+          throw new IllegalStateException("a transfer without a buffer: " + request);
+        }
+        io.transfer(
+            request.operation == DeviceRequest.Operation.READ
+                ? IoRequest.Operation.READ
+                : IoRequest.Operation.WRITE,
+            diskOffset,
+            buffer,
+            request.bufferOffsetBytes + (int) (offsetBytes - request.offsetBytes),
+            lengthBytes,
+            request.deadlineNanos);
+      }
+      case WRITE_ZEROES -> {
+        IoBuffer buffer = zeroes;
+        if (disks.writesZeroesByHand(disk) && buffer != null) {
+          io.transfer(
+              IoRequest.Operation.WRITE, diskOffset, buffer, 0, lengthBytes, request.deadlineNanos);
+        } else {
+          io.plain(
+              IoRequest.Operation.WRITE_ZEROES, diskOffset, lengthBytes, request.deadlineNanos);
+        }
+      }
+      case DISCARD ->
+          io.plain(IoRequest.Operation.DISCARD, diskOffset, lengthBytes, request.deadlineNanos);
+      case FLUSH -> throw new IllegalStateException("a flush has no range");
+    }
+    if (request.fua && io.operation() == IoRequest.Operation.WRITE) {
+      io.durable();
+    }
+    port.submit(io);
+  }
+
+  private void advanceFlush(DeviceRequest request) {
+    if (doubts.failedFlush() != null) {
+      request.fail(Errno.EIO, request.offsetBytes, request.lengthBytes);
+      request.cut = true;
+      return;
+    }
+    while (request.cursorBytes < QueueDisks.DISKS_MAX - 1) {
+      int disk = (int) request.cursorBytes;
+      if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {
+        DiskPort port = disks.port(disk);
+        if (port != null) {
+          Part part = parts.take();
+          if (part == null) {
+            waitIn(waitForPart, request);
+            return;
+          }
+          flush(part, request, disk, port);
+        } else if (disk == DiskNumber.MAIN || doubts.isUnflushed(disk)) {
+          flushFailed(request, disk, Errno.EIO);
+        }
+      }
+      request.cursorBytes++;
+    }
+    request.cut = true;
+  }
+
+  private void flush(Part part, DeviceRequest request, int disk, DiskPort port) {
+    request.unfinishedParts++;
+    part.request = request;
+    part.place = Place.NONE;
+    part.disk = disk;
+    part.port = port;
+    part.offsetBytes = 0;
+    part.lengthBytes = 0;
+    part.version = reader.begin();
+    part.changesBytes = false;
+    part.writtenBefore = disk == DiskNumber.MAIN ? 0 : doubts.writtenTo(disk);
+    part.state = Part.State.IN_FLIGHT;
+    part.io.plain(IoRequest.Operation.FLUSH, 0, 0, request.deadlineNanos);
+    port.submit(part.io);
+  }
+
+  /** Remembered before anybody is told. */
+  private void flushFailed(DeviceRequest request, int disk, Errno errno) {
+    doubts.flushFailed(errno);
+    report(new QueueReport.FlushFailed(queueId, disk, errno));
+    request.fail(Errno.EIO, request.offsetBytes, request.lengthBytes);
+  }
+
+  private void partEnded(DeviceRequest request) {
+    request.unfinishedParts--;
+    endIfOver(request);
+  }
+
+  private void endIfOver(DeviceRequest request) {
+    if (!request.cut || request.unfinishedParts > 0 || !request.submitted) {
+      return;
+    }
+    if (request.operation == DeviceRequest.Operation.WRITE_ZEROES
+        && request.fua
+        && !request.flushing
+        && request.errno() == null) {
+      // Zeroing has no durable form of its own.
+      request.flushing = true;
+      request.cut = false;
+      request.cursorBytes = DiskNumber.MAIN;
+      advance(request);
+      return;
+    }
+    if (request.flushing && request.errno() == null && doubts.failedFlush() != null) {
+      request.fail(Errno.EIO, request.offsetBytes, request.lengthBytes);
+    }
+    unlink(request);
+    host.completed(request);
+  }
+
+  // Parts that ended.
+
+  private void ended(Part part, Outcome outcome) {
+    if (part.state == Part.State.ABANDONED) {
+      if (outcome == Outcome.RELEASED || !comesBack(part, outcome)) {
+        letGo(part);
+      }
+      return;
+    }
+    DeviceRequest request = part.request;
+    if (request == null) {
+      throw new IllegalStateException("an end of nobody's part: " + part.io);
+    }
+    switch (outcome) {
+      case DONE -> done(part, request);
+      case FAILED -> {
+        Errno errno = part.io.errno();
+        offDisk(part);
+        failed(part, request, errno == null ? Errno.OTHER : errno);
+      }
+      case TIMED_OUT, CANCELLED -> unanswered(part, request, outcome);
+      case RELEASED, IDLE, IN_FLIGHT ->
+          throw new IllegalStateException("an end without a reason: " + part.io);
+    }
+  }
+
+  /** Whether the kernel has yet to let go, or has done so and that end is still to be taken. */
+  private static boolean comesBack(Part part, Outcome outcome) {
+    return (outcome == Outcome.TIMED_OUT || outcome == Outcome.CANCELLED)
+        && (part.io.held() || part.io.outcome() == Outcome.RELEASED);
+  }
+
+  /** The kernel is through with it: nothing of it can touch a disk any more. */
+  private void offDisk(Part part) {
+    part.state = Part.State.WAITING;
+    reader.end(part.version);
+    if (part.changesBytes && fences.hasUnreached()) {
+      reachFences();
+    }
+  }
+
+  private void done(Part part, DeviceRequest request) {
+    IoRequest io = part.io;
+    if (part.disk != DiskNumber.MAIN) {
+      if (io.operation() == IoRequest.Operation.FLUSH) {
+        doubts.flushed(part.disk, part.writtenBefore);
+      } else if (part.changesBytes && !io.isDurable()) {
+        doubts.wrote(part.disk);
+      }
+    }
+    offDisk(part);
+    Isolation isolation = part.isolation;
+    if (isolation != null) {
+      isolation.succeeded();
+      isolate(part);
+      return;
+    }
+    parts.free(part);
+    partEnded(request);
+  }
+
+  private void failed(Part part, DeviceRequest request, Errno errno) {
+    IoRequest.Operation operation = part.io.operation();
+    if (operation == IoRequest.Operation.FLUSH) {
+      flushFailed(request, part.disk, errno);
+      over(part, request);
+      return;
+    }
+    ErrorPolicy.Fault fault = ErrorPolicy.faultOf(errno);
+    if (operation == IoRequest.Operation.DISCARD) {
+      if (fault != ErrorPolicy.Fault.UNSUPPORTED) {
+        reportFailure(part, errno);
+        request.fail(ErrorPolicy.told(errno), part.offsetBytes, part.lengthBytes);
+      }
+      over(part, request);
+      return;
+    }
+    switch (fault) {
+      case MEDIA -> failedForMedium(part, false);
+      case TO_BE_PROVED -> {
+        if (part.isolation != null) {
+          failedForMedium(part, true);
+        } else {
+          proofs.ask(
+              part.disk, errno, part.io.offsetBytes(), proved -> proved(part, errno, proved));
+        }
+      }
+      case UNSUPPORTED -> {
+        if (operation == IoRequest.Operation.WRITE_ZEROES && takeZeroes()) {
+          disks.writeZeroesByHand(part.disk);
+          beginIsolation(part, false);
+        } else {
+          failRest(part, request, errno);
+        }
+      }
+      case TRANSPORT, TIMEOUT, NO_SPACE, PROTECTION -> failRest(part, request, errno);
+    }
+  }
+
+  private boolean takeZeroes() {
+    if (zeroes == null) {
+      IoBuffer buffer = engine.buffers().take(ZEROES_BYTES);
+      if (buffer == null) {
+        return false;
+      }
+      for (int at = 0; at < ZEROES_BYTES; at += 8) {
+        buffer.bytes().putLong(at, 0);
+      }
+      zeroes = buffer;
+    }
+    return true;
+  }
+
+  private void reportFailure(Part part, Errno errno) {
+    report(
+        new QueueReport.DiskFailed(
+            queueId, part.disk, part.io.operation(), errno, part.io.offsetBytes()));
+  }
+
+  /** Nothing is known of the medium: what is left of the part fails. */
+  private void failRest(Part part, DeviceRequest request, Errno errno) {
+    reportFailure(part, errno);
+    failRestWith(part, request, ErrorPolicy.told(errno));
+    over(part, request);
+  }
+
+  private void failRestWith(Part part, DeviceRequest request, Errno told) {
+    Isolation isolation = part.isolation;
+    if (isolation == null) {
+      request.fail(told, part.offsetBytes, part.lengthBytes);
+    } else {
+      long from = isolation.cursorBytes();
+      request.fail(told, from, isolation.endBytes - from);
+    }
+  }
+
+  private void over(Part part, DeviceRequest request) {
+    parts.free(part);
+    partEnded(request);
+  }
+
+  /** It missed its deadline or was cancelled. */
+  private void unanswered(Part part, DeviceRequest request, Outcome outcome) {
+    Errno told = outcome == Outcome.TIMED_OUT ? Errno.ETIMEDOUT : Errno.EIO;
+    boolean isFlush = part.io.operation() == IoRequest.Operation.FLUSH;
+    Isolation isolation = part.isolation;
+    if (comesBack(part, outcome)) {
+      // Entered as in doubt before its request can end.
+      abandon(part);
+    } else {
+      offDisk(part);
+    }
+    if (outcome == Outcome.TIMED_OUT) {
+      reportFailure(part, Errno.ETIMEDOUT);
+    }
+    if (isFlush) {
+      flushFailed(request, part.disk, Errno.ETIMEDOUT);
+    } else if (isolation == null) {
+      request.fail(told, part.offsetBytes, part.lengthBytes);
+    } else {
+      request.fail(told, isolation.cursorBytes(), isolation.endBytes - isolation.cursorBytes());
+    }
+    if (part.state != Part.State.ABANDONED) {
+      parts.free(part);
+    }
+    partEnded(request);
+  }
+
+  private void abandon(Part part) {
+    if (part.changesBytes) {
+      part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);
+      report(new QueueReport.InDoubt(queueId, part.disk, part.offsetBytes, part.lengthBytes));
+    }
+    parts.abandon(part);
+  }
+
+  private void letGo(Part part) {
+    reader.end(part.version);
+    DeviceDoubts.Range doubt = part.doubt;
+    if (doubt != null) {
+      doubts.remove(doubt);
+      report(new QueueReport.DoubtEnded(queueId, part.disk, part.offsetBytes, part.lengthBytes));
+    }
+    boolean changed = part.changesBytes;
+    parts.free(part);
+    if (changed && fences.hasUnreached()) {
+      reachFences();
+    }
+  }
+
+  // Faults of the medium.
+
+  private void proved(Part part, Errno errno, boolean proved) {
+    DeviceRequest request = part.request;
+    if (request == null) {
+      return;
+    }
+    if (proved) {
+      failedForMedium(part, true);
+    } else {
+      failRest(part, request, errno);
+    }
+  }
+
+  private void failedForMedium(Part part, boolean toBeProved) {
+    DeviceRequest request = part.request;
+    Isolation isolation = part.isolation;
+    if (request == null) {
+      return;
+    }
+    if (isolation == null) {
+      beginIsolation(part, true);
+      return;
+    }
+    long from = isolation.cursorBytes();
+    if (isolation.failed(toBeProved)) {
+      request.fail(Errno.EIO, from, isolation.cursorBytes() - from);
+    }
+    isolate(part);
+  }
+
+  private void beginIsolation(Part part, boolean countsAsTry) {
+    DeviceRequest request = part.request;
+    if (request == null) {
+      return;
+    }
+    Isolation isolation =
+        new Isolation(
+            request.operation == DeviceRequest.Operation.READ,
+            countsAsTry,
+            part.offsetBytes,
+            part.offsetBytes + part.lengthBytes,
+            blockBytes,
+            sectorBytes,
+            policy.mediaRetries(),
+            engine.nanoTime() + deadlineNanos);
+    isolation.place = part.place;
+    part.isolation = isolation;
+    isolate(part);
+  }
+
+  /** Goes on with the part's isolation until a step is with a disk, or all is known. */
+  private void isolate(Part part) {
+    DeviceRequest request = part.request;
+    Isolation isolation = part.isolation;
+    if (request == null || isolation == null) {
+      return;
+    }
+    while (true) {
+      switch (isolation.next()) {
+        case FINISHED -> {
+          over(part, request);
+          return;
+        }
+        case BLOCK_DONE -> {
+          if (isolation.reads && isolation.hasFailed()) {
+            reportReadFault(isolation, part.disk);
+          }
+          isolation.closeBlock();
+        }
+        case GIVE_UP -> {
+          if (!giveToRelocator(part, request, isolation, isolation.place)) {
+            return;
+          }
+        }
+        case TRY_BLOCK, TRY_SECTOR -> {
+          if (engine.nanoTime() - isolation.deadlineNanos > 0) {
+            failRestWith(part, request, Errno.ETIMEDOUT);
+            over(part, request);
+            return;
+          }
+          if (tryStep(part, request, isolation)) {
+            return;
+          }
+        }
+      }
+    }
+  }
+
+  /** Returns false when there is no room for it: the part waits. */
+  private boolean giveToRelocator(
+      Part part, DeviceRequest request, Isolation isolation, long failedPlace) {
+    if (tickets.size() >= TICKETS_MAX) {
+      isolationsWaitForTicket.add(part);
+      return false;
+    }
+    relocate(request, isolation.cursorBytes(), isolation.blockEndBytes(), failedPlace);
+    isolation.skipTo(isolation.blockEndBytes());
+    return true;
+  }
+
+  /** Returns whether the part now waits, for a disk or for room. */
+  private boolean tryStep(Part part, DeviceRequest request, Isolation isolation) {
+    long from = isolation.cursorBytes();
+    long to = isolation.stepEndBytes();
+    if (!isolation.reads) {
+      Fences.Entry fence = fenceWithin(from, to);
+      if (fence != null) {
+        Errno refuses = fence.refuses;
+        if (refuses == null) {
+          return !giveToRelocator(part, request, isolation, isolation.place);
+        }
+        request.fail(refuses, from, to - from);
+        isolation.skipTo(to);
+        return false;
+      }
+      if (doubts.isInDoubt(from, to - from)) {
+        request.fail(Errno.ETIMEDOUT, from, to - from);
+        isolation.skipTo(to);
+        return false;
+      }
+    }
+    long version = reader.begin();
+    cut.next(request.operation, from, to);
+    switch (cut.treatment) {
+      case TRANSFER -> {
+        if (cut.endBytes < to) {
+          reader.end(version);
+          isolation.goBySector();
+          return false;
+        }
+        int disk = QueueDisks.diskOf(cut.place);
+        DiskPort port = disks.port(disk);
+        if (port == null) {
+          reader.end(version);
+          request.fail(Errno.EIO, from, to - from);
+          isolation.skipTo(to);
+          return false;
+        }
+        isolation.place = cut.place;
+        submit(part, request, cut.place, disk, port, from, (int) (to - from), version);
+        return true;
+      }
+      case ERROR -> {
+        reader.end(version);
+        request.fail(Errno.EIO, from, cut.endBytes - from);
+        isolation.goBySector();
+        isolation.skipTo(cut.endBytes);
+        return false;
+      }
+      case RELOCATE -> {
+        reader.end(version);
+        return !giveToRelocator(part, request, isolation, Place.NONE);
+      }
+      case NOTHING -> throw new IllegalStateException("a discard is not isolated");
+    }
+    throw new IllegalStateException("a step of no kind");
+  }
+
+  /**
+   * Unreadable sectors are believed at once when the kernel called them a fault of the medium, and
+   * otherwise once the disk has proved itself after the last of them.
+   */
+  private void reportReadFault(Isolation isolation, int disk) {
+    long block = (isolation.blockEndBytes() - 1) >>> blockShift;
+    LostBits unreadable = isolation.unreadable();
+    QueueReport fault = new QueueReport.ReadFault(queueId, block, isolation.place, unreadable);
+    if (isolation.isUnproved()) {
+      proofs.ask(
+          disk,
+          Errno.EIO,
+          block << blockShift,
+          proved -> {
+            if (proved) {
+              report(fault);
+            }
+          });
+    } else {
+      report(fault);
+    }
+  }
+
+  // Relocations and fences.
+
+  private void relocate(DeviceRequest request, long fromBytes, long toBytes, long failedPlace) {
+    byte[] bytes = new byte[(int) (toBytes - fromBytes)];
+    IoBuffer buffer = request.buffer;
+    if (buffer != null && request.operation == DeviceRequest.Operation.WRITE) {
+      buffer
+          .bytes()
+          .get(request.bufferOffsetBytes + (int) (fromBytes - request.offsetBytes), bytes);
+    }
+    long ticket = nextTicket++;
+    tickets.put(ticket, new Ticket(request, fromBytes, bytes.length));
+    request.unfinishedParts++;
+    int firstSector = (int) (fromBytes & (blockBytes - 1)) / sectorBytes;
+    report(
+        new QueueReport.WriteWaits(
+            queueId,
+            new WaitingWrite(ticket, fromBytes >>> blockShift, firstSector, bytes, failedPlace)));
+  }
+
+  private void relocated(long number, @Nullable Errno errno) {
+    Ticket ticket = tickets.remove(number);
+    if (ticket == null) {
+      return;
+    }
+    if (errno != null) {
+      ticket.request().fail(errno, ticket.offsetBytes(), ticket.lengthBytes());
+    }
+    partEnded(ticket.request());
+  }
+
+  private void fence(QueueCommand.Fence command) {
+    Fences.Entry entry = fences.add(command.fenceId(), command.block());
+    reachIfQuiet(entry);
+  }
+
+  private void reachFences() {
+    for (int i = 0; i < fences.size(); i++) {
+      Fences.Entry entry = fences.get(i);
+      if (!entry.reached) {
+        reachIfQuiet(entry);
+      }
+    }
+  }
+
+  private void reachIfQuiet(Fences.Entry entry) {
+    long from = entry.block << blockShift;
+    if (!parts.isChanging(from, from + blockBytes)) {
+      fences.reached(entry);
+      report(new QueueReport.FenceReached(queueId, entry.fenceId));
+    }
+  }
+
+  // Ends.
+
+  private void detach(int spare) {
+    for (int i = 0; i < parts.size(); i++) {
+      Part part = parts.get(i);
+      DiskPort port = part.port;
+      if (part.state == Part.State.IN_FLIGHT && part.disk == spare && port != null) {
+        port.cancel(part.io);
+      }
+    }
+    disks.detach(spare);
+    proofs.gone(spare);
+  }
+
+  private void beginDraining() {
+    if (phase == Phase.DRAINING || phase == Phase.CLOSED) {
+      return;
+    }
+    phase = Phase.DRAINING;
+    while (true) {
+      DeviceRequest request = notBegun.poll();
+      if (request == null) {
+        return;
+      }
+      request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
+      unlink(request);
+      host.completed(request);
+    }
+  }
+
+  private void abandonAll() {
+    beginDraining();
+    waitForFence.clear();
+    waitForPart.clear();
+    waitForTicket.clear();
+    isolationsWaitForTicket.clear();
+    tickets.clear();
+    proofs.forgetAll();
+    for (int i = 0; i < parts.size(); i++) {
+      Part part = parts.get(i);
+      DiskPort port = part.port;
+      if (part.state == Part.State.WAITING) {
+        parts.free(part);
+      } else if (part.state == Part.State.IN_FLIGHT && port != null) {
+        if (part.io.operation() == IoRequest.Operation.FLUSH) {
+          doubts.flushFailed(Errno.ESHUTDOWN);
+        }
+        abandon(part);
+        port.cancel(part.io);
+      }
+    }
+    DeviceRequest request = newest;
+    while (request != null) {
+      request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
+      unlink(request);
+      host.completed(request);
+      request = newest;
+    }
   }
 }

@@ -56,7 +56,11 @@ public final class DeviceRequest {
   /** For the queue: its last step, after all parts, is a flush. */
   boolean flushing;
 
+  /** For the queue: until when a disk may take over a part that is submitted now. */
   long deadlineNanos;
+
+  /** For the queue: counted among those begun and not finished. */
+  boolean begun;
 
   /** For the queue: neighbours in the list of submitted requests. */
   @Nullable DeviceRequest previous;
@@ -163,6 +167,9 @@ public final class DeviceRequest {
   void fail(Errno why, long badOffsetBytes, long badLengthBytes) {
     if (errno == null) {
       errno = why;
+    }
+    if (badLengthBytes == 0) {
+      return;
     }
     if (badRangeCount > 0) {
       int last = 2 * (badRangeCount - 1);
