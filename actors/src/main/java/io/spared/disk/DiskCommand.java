@@ -22,7 +22,7 @@ public sealed interface DiskCommand {
   record DiskAnswered() implements DiskCommand {}
 
   /** From its own look at the disk's identity, done where blocking is allowed. */
-  record IdentityLooked(boolean same, String reason) implements DiskCommand {}
+  record IdentityLooked(long look, boolean same, String reason) implements DiskCommand {}
 
   /** From its own timer. */
   record Tick() implements DiskCommand {}

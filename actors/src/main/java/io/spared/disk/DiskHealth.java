@@ -1,0 +1,127 @@
+package io.spared.disk;
+
+import io.spared.disk.DiskReport.Health;
+import io.spared.ffi.Errno;
+import java.util.ArrayDeque;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * How one disk stands, from what was seen of it. Pure: time comes in as a number.
+ *
+ * <p>A disk that is gone stays gone here: another look through the same open handle proves nothing,
+ * and whether the disk that comes back is the same one is for whoever opens it to say.
+ */
+final class DiskHealth {
+  /** Regions are a 64th of the disk, but at least so large: a scratch is not many errors. */
+  private static final long REGION_BYTES_MIN = 64L << 20;
+
+  private static final int REGIONS = 64;
+
+  /** Errors beyond these in one window say nothing new. */
+  private static final int ERRORS_MAX = 1024;
+
+  private record Seen(long atNanos, long region) {}
+
+  private final DiskPolicy policy;
+  private final long regionBytes;
+  private final ArrayDeque<Seen> uncertain = new ArrayDeque<>();
+  private boolean hasMediaFaults;
+  private Health health = Health.WELL;
+  private String reason = "no error was seen";
+
+  DiskHealth(DiskPolicy policy, long sizeBytes) {
+    this.policy = policy;
+    this.regionBytes = Math.max(REGION_BYTES_MIN, sizeBytes / REGIONS);
+  }
+
+  Health health() {
+    return health;
+  }
+
+  String reason() {
+    return reason;
+  }
+
+  /** Whether the disk has media faults that were proved to be. */
+  boolean hasMediaFaults() {
+    return hasMediaFaults;
+  }
+
+  void failed(Errno errno, long offsetBytes, long nowNanos) {
+    switch (ErrorPolicy.faultOf(errno)) {
+      case MEDIA -> mediaFault(errno, offsetBytes);
+      case TO_BE_PROVED -> {
+        if (uncertain.size() < ERRORS_MAX) {
+          uncertain.add(new Seen(nowNanos, offsetBytes / regionBytes));
+        }
+      }
+      case TIMEOUT ->
+          change(Health.DOUBTFUL, "a request at byte " + offsetBytes + " was not answered in time");
+      case TRANSPORT -> {
+        if (errno == Errno.ENXIO || errno == Errno.ENODEV || errno == Errno.ENOMEDIUM) {
+          change(Health.GONE, "the system says: " + errno.meaning());
+        } else {
+          change(Health.DOUBTFUL, "the way to it failed: " + errno.meaning());
+        }
+      }
+      case PROTECTION -> change(Health.DOUBTFUL, "it refuses writes: " + errno.meaning());
+      case NO_SPACE, UNSUPPORTED -> {}
+    }
+  }
+
+  private void mediaFault(Errno errno, long offsetBytes) {
+    hasMediaFaults = true;
+    if (health == Health.WELL) {
+      change(Health.AGEING, "a media fault at byte " + offsetBytes + ": " + errno.meaning());
+    }
+  }
+
+  /** Errors in so many places at once that they cannot all be the medium's. */
+  boolean hasManyDistantErrors(long nowNanos) {
+    long windowNanos = policy.errorsWindow().toNanos();
+    while (true) {
+      Seen oldest = uncertain.peek();
+      if (oldest == null || nowNanos - oldest.atNanos() <= windowNanos) {
+        break;
+      }
+      uncertain.remove();
+    }
+    Set<Long> regions = new HashSet<>();
+    uncertain.forEach(seen -> regions.add(seen.region()));
+    return regions.size() >= policy.distantErrorsMax();
+  }
+
+  /** It proved itself, after this error if there was one. */
+  void proved(boolean afterError, long offsetBytes) {
+    if (health == Health.GONE) {
+      return;
+    }
+    if (afterError) {
+      hasMediaFaults = true;
+    }
+    if (health == Health.DOUBTFUL || (afterError && health == Health.WELL)) {
+      change(
+          hasMediaFaults ? Health.AGEING : Health.WELL,
+          afterError ? "a media fault near byte " + offsetBytes : "it proves itself again");
+    }
+  }
+
+  void notProved(String why) {
+    change(Health.DOUBTFUL, why);
+  }
+
+  void isAnother(String why) {
+    change(Health.GONE, why);
+  }
+
+  private void change(Health to, String why) {
+    if (health == Health.GONE) {
+      return;
+    }
+    if (health != to) {
+      health = to;
+      reason = why;
+    }
+  }
+}
