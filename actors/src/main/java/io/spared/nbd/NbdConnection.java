@@ -8,6 +8,8 @@ import io.spared.nbd.negotiation.Answer;
 import io.spared.nbd.negotiation.NegotiationStep;
 import io.spared.nbd.negotiation.Question;
 import io.spared.nbd.negotiation.ServerNegotiation;
+import io.spared.nbd.tls.TlsCredentials;
+import io.spared.nbd.tls.TlsTransport;
 import io.spared.nbd.transmission.PlainTransport;
 import io.spared.nbd.transmission.RingBudget;
 import io.spared.nbd.transmission.Session;
@@ -27,6 +29,7 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -52,7 +55,9 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     /** The budget has room again. */
     ROOM,
     /** Time passed. */
-    TICK
+    TICK,
+    /** A step of the TLS handshake was computed on another thread. */
+    TLS_STEP
   }
 
   private record Answered(Answer answer) implements Command {}
@@ -70,8 +75,11 @@ public final class NbdConnection implements Transport.User, SessionOwner {
   /** Often enough for limits that are given in seconds. */
   private static final Duration TICK_EVERY = Duration.ofSeconds(1);
 
-  /** Pieces are as long as the engine's buffers allow, and short enough to stay in caches. */
-  private static final int PIECE_BYTES_MAX = 256 << 10;
+  /**
+   * Short enough to stay in caches. With the room before its data a piece fills a buffer whose size
+   * is a power of two, as engines cut their slabs.
+   */
+  private static final int PIECE_BUFFER_BYTES_MAX = 256 << 10;
 
   private enum Phase {
     NEGOTIATING,
@@ -87,14 +95,16 @@ public final class NbdConnection implements Transport.User, SessionOwner {
   private final Ring ring;
   private final Engine engine;
   private final RingBudget budget;
-  private final ClientIdentity client;
+  private final Optional<TlsCredentials> credentials;
+  private final Sockets.Stream stream;
+  private ClientIdentity client;
   private final ServerNegotiation negotiation;
   private final ActorRef<Answer> answers;
   private final ActorRef<NbdRequest.QueueAnswer> queueAnswers;
   private final ActorRef<QueueCommand> commands;
   private final long negotiationEndsNanos;
 
-  private final Transport transport;
+  private Transport transport;
   private Phase phase = Phase.NEGOTIATING;
   private boolean turnNoted;
 
@@ -120,6 +130,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       ActorRef<NbdRequest> owner,
       Ring ring,
       RingBudget budget,
+      Optional<TlsCredentials> credentials,
       Sockets.Accepted accepted) {}
 
   static Behavior<Command> create(Parts parts) {
@@ -146,7 +157,9 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     this.commands = context.messageAdapter(QueueCommand.class, FromDevice::new);
     this.negotiationEndsNanos = engine.nanoTime() + settings.limits().negotiation().toNanos();
     timers.startTimerWithFixedDelay(Signal.TICK, TICK_EVERY);
-    this.transport = new PlainTransport(parts.accepted().attach(engine), this::noteTurn, this);
+    this.credentials = parts.credentials();
+    this.stream = parts.accepted().attach(engine);
+    this.transport = new PlainTransport(stream, this::noteTurn, this);
   }
 
   private Behavior<Command> behavior() {
@@ -185,6 +198,11 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       }
       case ROOM -> workOn();
       case TICK -> tick();
+      case TLS_STEP -> {
+        if (transport instanceof TlsTransport tls) {
+          tls.resume();
+        }
+      }
     }
   }
 
@@ -261,13 +279,51 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     switch (step) {
       case NegotiationStep.MoreBytes _ -> receiveMore();
       case NegotiationStep.Ask ask -> ask(ask.question());
-      case NegotiationStep.StartTls _ -> end(false, "TLS is not set up");
+      case NegotiationStep.StartTls _ -> startTls();
       case NegotiationStep.Transmit _ -> {
         phase = Phase.TRANSMITTING;
         workOn();
       }
       case NegotiationStep.End end -> end(end.orderly(), end.reason());
     }
+  }
+
+  /** Bytes that came before the handshake could be anybody's, and must not be heard after it. */
+  private void startTls() {
+    TlsCredentials own = credentials.orElseThrow();
+    IoBuffer in = engine.buffers().take(TlsTransport.bufferBytes());
+    IoBuffer out = in == null ? null : engine.buffers().take(TlsTransport.bufferBytes());
+    if (inputEnd > inputStart) {
+      end(false, "there were bytes in the clear behind the request for TLS");
+    } else if (in != null && out != null) {
+      inputStart = 0;
+      inputEnd = 0;
+      transport =
+          new TlsTransport(
+              own,
+              stream,
+              new IoBuffer[] {in, out},
+              this,
+              this::secured,
+              context.getSystem().dispatchers().lookup(DispatcherSelector.blocking()),
+              () -> context.getSelf().tell(Signal.TLS_STEP),
+              this::noteTurn);
+      return;
+    } else {
+      end(false, "there are no buffers for another TLS connection");
+    }
+    if (in != null) {
+      in.release();
+    }
+    if (out != null) {
+      out.release();
+    }
+  }
+
+  private void secured(Optional<String> clientName) {
+    client = new ClientIdentity(client.peer(), client.listener(), clientName);
+    negotiation.secured();
+    receiveMore();
   }
 
   private void receiveMore() {
@@ -364,11 +420,11 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       throw new IllegalStateException("an agreement without a queue");
     }
     NbdLimits limits = settings.limits();
-    int largest = engine.buffers().largestBytes() - Session.headroomBytes();
+    int buffer = Math.min(PIECE_BUFFER_BYTES_MAX, engine.buffers().largestBytes());
     SessionLimits sessionLimits =
         new SessionLimits(
             limits.requestsPerConnection(),
-            Math.min(PIECE_BYTES_MAX, Integer.highestOneBit(largest)),
+            buffer - Session.headroomBytes(),
             limits.stall().toNanos(),
             limits.idle().toNanos());
     RingBudget.Member member =

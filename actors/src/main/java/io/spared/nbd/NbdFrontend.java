@@ -1,12 +1,18 @@
 package io.spared.nbd;
 
+import io.spared.ffi.file.SmallFile;
+import io.spared.nbd.NbdListenerSettings.Endpoint;
+import io.spared.nbd.tls.TlsCredentials;
 import io.spared.nbd.transmission.RingBudget;
 import io.spared.ring.Rings;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -43,6 +49,10 @@ public final class NbdFrontend {
     GIVE_UP
   }
 
+  /** Chains of certificates are a few KiB. */
+  private static final int PEM_BYTES_MAX = 1 << 20;
+
+  private final Optional<TlsCredentials> credentials;
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final NbdListenerSettings settings;
@@ -68,7 +78,9 @@ public final class NbdFrontend {
       TimerScheduler<Command> timers,
       NbdListenerSettings settings,
       Rings rings,
-      ActorRef<NbdRequest> owner) {
+      ActorRef<NbdRequest> owner,
+      Optional<TlsCredentials> credentials) {
+    this.credentials = credentials;
     this.context = context;
     this.timers = timers;
     this.settings = settings;
@@ -101,6 +113,11 @@ public final class NbdFrontend {
   private Behavior<Command> onReport(NbdListener.Report report) {
     switch (report) {
       case NbdListener.Listens listens -> {
+        if (settings.endpoint() instanceof Endpoint.Unix unix
+            && unix.owner().isPresent()
+            && !giveTo(unix.path(), unix.owner().get())) {
+          return Behaviors.stopped();
+        }
         context.getLog().info("NBD {} listens at {}", settings.name(), listens.address());
         owner.tell(new NbdRequest.Listening(settings.name(), listens.address()));
       }
@@ -111,6 +128,27 @@ public final class NbdFrontend {
       case NbdListener.Came came -> onConnection(came);
     }
     return Behaviors.same();
+  }
+
+  private boolean giveTo(Path socket, String user) {
+    try {
+      SmallFile.giveTo(socket, user);
+      return true;
+    } catch (IOException e) {
+      String sentence =
+          "NBD listener "
+              + settings.name()
+              + ": the socket "
+              + socket
+              + " cannot be given to "
+              + user
+              + " ("
+              + e
+              + "); name a user of this host, and run as one who may";
+      context.getLog().error(sentence);
+      owner.tell(new NbdRequest.ListenFailed(settings.name(), sentence));
+      return false;
+    }
   }
 
   private void onConnection(NbdListener.Came came) {
@@ -139,7 +177,7 @@ public final class NbdFrontend {
     }
     NbdConnection.Parts parts =
         new NbdConnection.Parts(
-            settings, owner, rings.ring(ring), budgets.get(ring), came.accepted());
+            settings, owner, rings.ring(ring), budgets.get(ring), credentials, came.accepted());
     ActorRef<NbdConnection.Command> connection =
         context.spawn(
             NbdConnection.create(parts),

@@ -30,8 +30,8 @@ public record NbdLimits(
       new NbdLimits(
           128,
           256,
+          16L << 20,
           32L << 20,
-          96L << 20,
           Duration.ofSeconds(15),
           Duration.ofSeconds(60),
           Duration.ZERO);

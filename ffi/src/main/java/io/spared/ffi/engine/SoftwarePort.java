@@ -95,11 +95,15 @@ public abstract class SoftwarePort implements DiskPort, Ledger.Carrier {
   public final void detach() {
     if (!detached) {
       detached = true;
+      leaving();
       if (carried == 0) {
         idle();
       }
     }
   }
+
+  /** Detached just now; what would be held for ever may be let go of. */
+  protected void leaving() {}
 
   /** Detached, and nothing is carried any more. */
   protected void idle() {}
