@@ -2,11 +2,13 @@ package io.spared.nbd;
 
 import io.spared.ffi.file.SmallFile;
 import io.spared.nbd.NbdListenerSettings.Endpoint;
+import io.spared.nbd.negotiation.TlsMode;
 import io.spared.nbd.tls.TlsCredentials;
 import io.spared.nbd.transmission.RingBudget;
 import io.spared.ring.Rings;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -69,8 +71,42 @@ public final class NbdFrontend {
   public static Behavior<Command> create(
       NbdListenerSettings settings, Rings rings, ActorRef<NbdRequest> owner) {
     return Behaviors.setup(context ->
-        Behaviors.withTimers(
-            timers -> new NbdFrontend(context, timers, settings, rings, owner).behavior()));
+        Behaviors.withTimers(timers -> begin(context, timers, settings, rings, owner)));
+  }
+
+  private static Behavior<Command> begin(
+      ActorContext<Command> context,
+      TimerScheduler<Command> timers,
+      NbdListenerSettings settings,
+      Rings rings,
+      ActorRef<NbdRequest> owner) {
+    Optional<TlsCredentials> credentials = Optional.empty();
+    try {
+      if (settings.tls().mode() != TlsMode.OFF) {
+        credentials = Optional.of(credentials(settings.tls()));
+      }
+    } catch (IOException | GeneralSecurityException e) {
+      String sentence =
+          "NBD listener " + settings.name() + ": TLS cannot be set up: " + e.getMessage();
+      context.getLog().error(sentence);
+      owner.tell(new NbdRequest.ListenFailed(settings.name(), sentence));
+      return Behaviors.stopped();
+    }
+    return new NbdFrontend(context, timers, settings, rings, owner, credentials).behavior();
+  }
+
+  private static TlsCredentials credentials(TlsSettings tls)
+      throws IOException, GeneralSecurityException {
+    if (tls.certificate().isEmpty() || tls.key().isEmpty()) {
+      throw new IOException("a certificate and a key are needed");
+    }
+    String certificate = SmallFile.read(tls.certificate().get(), PEM_BYTES_MAX);
+    String key = SmallFile.read(tls.key().get(), PEM_BYTES_MAX);
+    Optional<String> authority = Optional.empty();
+    if (tls.clientAuthority().isPresent()) {
+      authority = Optional.of(SmallFile.read(tls.clientAuthority().get(), PEM_BYTES_MAX));
+    }
+    return new TlsCredentials(certificate, key, authority);
   }
 
   private NbdFrontend(
