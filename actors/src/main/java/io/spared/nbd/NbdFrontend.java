@@ -70,8 +70,8 @@ public final class NbdFrontend {
 
   public static Behavior<Command> create(
       NbdListenerSettings settings, Rings rings, ActorRef<NbdRequest> owner) {
-    return Behaviors.setup(context ->
-        Behaviors.withTimers(timers -> begin(context, timers, settings, rings, owner)));
+    return Behaviors.setup(
+        context -> Behaviors.withTimers(timers -> begin(context, timers, settings, rings, owner)));
   }
 
   private static Behavior<Command> begin(

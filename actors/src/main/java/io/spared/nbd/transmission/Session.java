@@ -509,10 +509,9 @@ public final class Session implements QueueHost, Transport.User {
 
   @Override
   public void closed() {
+    // What was answered by the device still goes to the client.
     queueClosed = true;
-    if (!ended) {
-      end(true, "the device stopped");
-    }
+    leaving = true;
   }
 
   // To the client.
@@ -940,7 +939,7 @@ public final class Session implements QueueHost, Transport.User {
 
   private void leaveIfDone() {
     if (leaving && !ended && jobs == 0 && outputBytes.position() == 0 && !transport().isSending()) {
-      end(true, "the client disconnected");
+      end(true, queueClosed ? "the device stopped" : "the client disconnected");
     }
     if (ended && queueClosed && !gone) {
       gone = true;
