@@ -1,0 +1,109 @@
+package io.spared.device;
+
+import io.spared.format.Change;
+import io.spared.format.Extent;
+import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataReply;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The commits that a device has asked for, and what each is for. An answer takes its commit out; an
+ * indeterminate one stays here, with its changes, until the writer says what became of it.
+ */
+final class Commits {
+  /** What is to be done when a commit has ended. */
+  sealed interface Purpose {
+    /** The relocator asked. */
+    record Relocation(long relocatorCommitId) implements Purpose {}
+
+    /** An extent that a spare has lent is recorded before its slots are used. */
+    record Lending(Extent extent) implements Purpose {}
+
+    /** Somebody changes a policy. */
+    record Policy(String sentence, ActorRef<Answer> replyTo) implements Purpose {}
+
+    /** The mark of a clean stop. */
+    record CleanMark() implements Purpose {}
+
+    /** Worth keeping, and not worth waiting for. */
+    record Note() implements Purpose {}
+  }
+
+  /** One commit. */
+  record Asked(List<Change> changes, Purpose purpose, long sinceNanos) {
+    Asked {
+      changes = List.copyOf(changes);
+    }
+  }
+
+  private final ActorRef<MetadataCommand> writer;
+  private final ActorRef<MetadataReply> inbox;
+  private final Map<Long, Asked> open = new HashMap<>();
+  private final Map<Long, Asked> inDoubt = new HashMap<>();
+  private long lastId;
+  private long committed;
+  private long indeterminate;
+  private long refused;
+  private long lastNanos;
+
+  Commits(ActorRef<MetadataCommand> writer, ActorRef<MetadataReply> inbox) {
+    this.writer = writer;
+    this.inbox = inbox;
+  }
+
+  void ask(List<Change> changes, Purpose purpose, long nowNanos) {
+    long id = ++lastId;
+    open.put(id, new Asked(changes, purpose, nowNanos));
+    writer.tell(new MetadataCommand.Commit(id, changes, inbox));
+  }
+
+  /** The commit was answered Committed; null when it is not one of these. */
+  @Nullable Asked committed(long id, long nowNanos) {
+    Asked asked = open.remove(id);
+    if (asked != null) {
+      committed++;
+      lastNanos = nowNanos - asked.sinceNanos();
+    }
+    return asked;
+  }
+
+  /** The commit was refused or cancelled: nothing of it was written. */
+  @Nullable Asked notDone(long id) {
+    Asked asked = open.remove(id);
+    if (asked != null) {
+      refused++;
+    }
+    return asked;
+  }
+
+  /** Nobody knows. */
+  @Nullable Asked doubted(long id) {
+    Asked asked = open.remove(id);
+    if (asked != null) {
+      indeterminate++;
+      inDoubt.put(id, asked);
+    }
+    return asked;
+  }
+
+  /** The doubt is over: it is durable after all. */
+  @Nullable Asked resolved(long id) {
+    Asked asked = inDoubt.remove(id);
+    if (asked != null) {
+      committed++;
+    }
+    return asked;
+  }
+
+  boolean isQuiet() {
+    return open.isEmpty() && inDoubt.isEmpty();
+  }
+
+  DeviceStatus.Commits status() {
+    return new DeviceStatus.Commits(committed, indeterminate, refused, lastNanos / 1e6);
+  }
+}

@@ -1,0 +1,422 @@
+package io.spared.spare;
+
+import io.spared.device.DiskClaim;
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.DiskPort;
+import io.spared.format.SpareTable;
+import io.spared.monitor.Event;
+import io.spared.monitor.MonitorCommand;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One spare disk: opens it, reads its table, lends and takes back.
+ *
+ * <p>The table in memory is always one that is durable on two of three places, and at most one
+ * change is on its way. Only after its change is durable is a question answered, so an extent that a
+ * device was told of is lent whatever happens next. A change that nobody can vouch for (one place of
+ * three written) is not answered as lent, and its version is never used again; the range may come
+ * back as lent at the next start, where its device finds that it does not know it, and returns it.
+ *
+ * <p>A crash of it loses nothing but the questions on their way; the daemon is stopped, since what
+ * devices believe about the disk could no longer be trusted.
+ */
+final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
+  /** More questions than this at once are refused. */
+  private static final int MOST_WAITING = 256;
+
+  /** A spare that nobody uses is kept open so long, for a device that is being restarted. */
+  private static final Duration UNUSED = Duration.ofMillis(200);
+
+  private static final int[] WARNINGS_PERCENT = {95, 90, 80};
+
+  private final SpareParts parts;
+  private final DiskAddress address;
+  private final ActorRef<SpareCommand> owner;
+  private final TimerScheduler<SpareDiskCommand> timers;
+  private final DiskClaim claim;
+  private final ArrayDeque<SpareCommand.Public> waiting = new ArrayDeque<>();
+  private final TreeMap<String, Integer> users = new TreeMap<>();
+  private @Nullable DiskPort port;
+  private @Nullable TableStore store;
+  private @Nullable SpareTable table;
+  private long lastVersion;
+  private int warnedPercent;
+  private boolean stopping;
+
+  private SpareDisk(
+      ActorContext<SpareDiskCommand> context,
+      TimerScheduler<SpareDiskCommand> timers,
+      SpareParts parts,
+      DiskAddress address,
+      ActorRef<SpareCommand> owner) {
+    super(context);
+    this.parts = parts;
+    this.address = address;
+    this.owner = owner;
+    this.timers = timers;
+    this.claim = new DiskClaim(parts.blocking());
+    open();
+  }
+
+  static Behavior<SpareDiskCommand> create(
+      SpareParts parts, DiskAddress address, ActorRef<SpareCommand> owner) {
+    return Behaviors.setup(
+        context ->
+            Behaviors.withTimers(
+                timers -> new SpareDisk(context, timers, parts, address, owner)));
+  }
+
+  private void open() {
+    ActorRef<SpareDiskCommand> self = getContext().getSelf();
+    CompletableFuture.runAsync(
+            () -> {
+              try {
+                Disk disk = parts.opener().open(address, DiskOpener.Mode.OWN);
+                if (claim.deliver(disk)) {
+                  self.tell(new SpareDiskCommand.DiskOpened());
+                }
+              } catch (DiskException failure) {
+                self.tell(new SpareDiskCommand.DiskNotOpened(failure));
+              }
+            },
+            parts.blocking())
+        .exceptionally(
+            defect -> {
+              self.tell(
+                  new SpareDiskCommand.DiskNotOpened(
+                      new DiskException(
+                          DiskException.Reason.IO, address + ": opening it failed: " + defect)));
+              return null;
+            });
+    timers.startSingleTimer(new SpareDiskCommand.Overdue(), parts.openDeadline());
+  }
+
+  @Override
+  public Receive<SpareDiskCommand> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(SpareDiskCommand.class, this::on)
+        .onSignal(PostStop.class, stopped -> released())
+        .build();
+  }
+
+  private Behavior<SpareDiskCommand> released() {
+    if (port != null) {
+      port.detach();
+    }
+    claim.withdraw();
+    return this;
+  }
+
+  private Behavior<SpareDiskCommand> on(SpareDiskCommand command) {
+    return switch (command) {
+      case SpareDiskCommand.Asked asked -> asked(asked.command());
+      case SpareDiskCommand.GetUsage ask -> {
+        usage().ifPresent(usage -> ask.replyTo().tell(new SpareNews.Usage(usage)));
+        yield this;
+      }
+      case SpareDiskCommand.DiskOpened opened -> opened();
+      case SpareDiskCommand.DiskNotOpened failed ->
+          giveUp(
+              String.valueOf(failed.failure().getMessage()),
+              switch (failed.failure().reason()) {
+                case MISSING, BUSY, IO, MOUNTED -> true;
+                case READ_ONLY, NO_PERMISSION, TOO_SMALL, NOT_A_DISK, UNSUPPORTED -> false;
+              });
+      case SpareDiskCommand.DiskAnswered answered -> {
+        if (store != null) {
+          store.answered();
+        }
+        yield next();
+      }
+      case SpareDiskCommand.Overdue late ->
+          table != null
+              ? this
+              : giveUp(address + ": opening and reading it takes too long; it may hang", true);
+      case SpareDiskCommand.CloseIfUnused close ->
+          users.isEmpty() && waiting.isEmpty() && (store == null || !store.isBusy())
+              ? Behaviors.stopped()
+              : this;
+      case SpareDiskCommand.Stop stop -> {
+        stopping = true;
+        yield next();
+      }
+    };
+  }
+
+  private Behavior<SpareDiskCommand> opened() {
+    Disk disk = claim.disk();
+    if (disk == null) {
+      return this;
+    }
+    long sizeBytes = disk.geometry().sizeBytes();
+    if (sizeBytes < SpareTable.DISK_BYTES_MIN) {
+      return giveUp(address + ": too small for a spare, it needs 4 MiB at least", false);
+    }
+    port = disk.attach(parts.ring().engine());
+    store =
+        new TableStore(
+            parts.ring().engine(),
+            port,
+            sizeBytes,
+            parts.requestTimeout().toNanos(),
+            () -> getContext().getSelf().tell(new SpareDiskCommand.DiskAnswered()));
+    store.read(choice -> chosen(choice));
+    return this;
+  }
+
+  private void chosen(SpareTable.Choice choice) {
+    Optional<SpareTable> found = choice.table();
+    if (found.isEmpty()) {
+      gaveUpWith = address + ": " + String.join("; ", choice.reasons());
+      return;
+    }
+    table = found.get();
+    lastVersion = table.version();
+    timers.cancel(new SpareDiskCommand.Overdue());
+    owner.tell(new SpareNews.Known(address, table.spareId()));
+    if (!choice.stale().isEmpty() && store != null) {
+      happened(
+          Event.Severity.WARNING,
+          "spare.table-damaged",
+          address
+              + ": tables "
+              + choice.stale()
+              + " of three were damaged or old and are written anew");
+      SpareTable anew =
+          new SpareTable(
+              table.spareId(), ++lastVersion, table.diskBytes(), table.lent());
+      store.write(
+          anew,
+          written -> {
+            if (written.durable()) {
+              table = anew;
+            }
+          });
+    }
+  }
+
+  private @Nullable String gaveUpWith;
+
+  private Behavior<SpareDiskCommand> asked(SpareCommand.Public command) {
+    if (waiting.size() >= MOST_WAITING) {
+      refuse(command, address + ": too many questions at once", true);
+      return this;
+    }
+    waiting.add(command);
+    return next();
+  }
+
+  /** Answers what can be answered now, in order. */
+  private Behavior<SpareDiskCommand> next() {
+    if (gaveUpWith != null) {
+      return giveUp(gaveUpWith, false);
+    }
+    while (table != null && store != null && !store.isBusy() && !waiting.isEmpty()) {
+      SpareCommand.Public command = waiting.remove();
+      switch (command) {
+        case SpareCommand.Attach attach -> attach(attach, table);
+        case SpareCommand.Detach detach -> detach(detach);
+        case SpareCommand.Lend lend -> lend(lend, table, store);
+        case SpareCommand.TakeBack back -> takeBack(back, table, store);
+        case SpareCommand.GetUsage usage -> {}
+        case SpareCommand.Stop stop -> {}
+      }
+    }
+    return stopping && (store == null || !store.isBusy()) ? Behaviors.stopped() : this;
+  }
+
+  private void attach(SpareCommand.Attach attach, SpareTable now) {
+    Disk disk = claim.disk();
+    if (disk == null) {
+      refuse(attach, address + ": is closed", true);
+      return;
+    }
+    users.merge(attach.device(), 1, Integer::sum);
+    attach
+        .replyTo()
+        .tell(new SpareReply.Attached(address, now.spareId(), disk, lendings(now.lent())));
+  }
+
+  private void detach(SpareCommand.Detach detach) {
+    users.computeIfPresent(detach.device(), (name, count) -> count > 1 ? count - 1 : null);
+    if (users.isEmpty()) {
+      timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
+    }
+  }
+
+  private void lend(SpareCommand.Lend lend, SpareTable now, TableStore tables) {
+    Optional<Extents.Lending> lending =
+        Extents.lend(
+            new SpareTable(now.spareId(), lastVersion, now.diskBytes(), now.lent()),
+            lend.deviceId(),
+            lend.bytes(),
+            lend.kind());
+    if (lending.isEmpty()) {
+      lend.replyTo()
+          .tell(
+              new SpareReply.NotLent(
+                  now.spareId(),
+                  address
+                      + ": "
+                      + lend.bytes()
+                      + " bytes more are needed, "
+                      + Extents.freeBytes(now)
+                      + " are free; add a spare"));
+      return;
+    }
+    SpareTable next = lending.get().table();
+    lastVersion = next.version();
+    tables.write(
+        next,
+        written -> {
+          if (written.durable()) {
+            table = next;
+            lend.replyTo()
+                .tell(new SpareReply.Lent(next.spareId(), lendings(lending.get().ranges())));
+            warnWhenFull(next);
+          } else {
+            lend.replyTo()
+                .tell(
+                    new SpareReply.NotLent(
+                        next.spareId(),
+                        address
+                            + ": lending could not be made durable: "
+                            + String.join("; ", written.failures())));
+          }
+        });
+  }
+
+  private void takeBack(SpareCommand.TakeBack back, SpareTable now, TableStore tables) {
+    Optional<SpareTable> without =
+        Extents.takeBack(
+            new SpareTable(now.spareId(), lastVersion, now.diskBytes(), now.lent()),
+            back.deviceId(),
+            back.offsetBytes(),
+            back.lengthBytes());
+    if (without.isEmpty()) {
+      back.replyTo()
+          .tell(
+              new SpareReply.NotTakenBack(
+                  now.spareId(), address + ": that range is not lent to this device"));
+      return;
+    }
+    SpareTable next = without.get();
+    lastVersion = next.version();
+    tables.write(
+        next,
+        written -> {
+          if (written.durable()) {
+            table = next;
+            back.replyTo().tell(new SpareReply.TakenBack(next.spareId()));
+            warnWhenFull(next);
+          } else {
+            back.replyTo()
+                .tell(
+                    new SpareReply.NotTakenBack(
+                        next.spareId(), address + ": " + String.join("; ", written.failures())));
+          }
+        });
+  }
+
+  private void warnWhenFull(SpareTable now) {
+    int percent = usageOf(now).percent();
+    int reached = 0;
+    for (int warning : WARNINGS_PERCENT) {
+      if (percent >= warning) {
+        reached = warning;
+        break;
+      }
+    }
+    if (reached > warnedPercent) {
+      parts
+          .monitor()
+          .tell(
+              new MonitorCommand.Raise(
+                  reached >= 95 ? Event.Severity.CRITICAL : Event.Severity.WARNING,
+                  "",
+                  "spare.full:" + address,
+                  address
+                      + ": "
+                      + percent
+                      + "% are lent, "
+                      + Extents.freeBytes(now)
+                      + " bytes are free; add a spare"));
+    } else if (reached == 0 && warnedPercent > 0) {
+      parts.monitor().tell(new MonitorCommand.Clear("", "spare.full:" + address));
+    }
+    warnedPercent = reached;
+  }
+
+  private Optional<SpareUsage> usage() {
+    SpareTable now = table;
+    return now == null ? Optional.empty() : Optional.of(usageOf(now));
+  }
+
+  private SpareUsage usageOf(SpareTable now) {
+    return new SpareUsage(
+        address.toString(),
+        now.spareId(),
+        now.diskBytes(),
+        now.lent().stream().mapToLong(SpareTable.Lent::lengthBytes).sum(),
+        Extents.freeBytes(now),
+        List.copyOf(users.keySet()),
+        "well");
+  }
+
+  private static List<SpareReply.Lending> lendings(List<SpareTable.Lent> lent) {
+    List<SpareReply.Lending> lendings = new ArrayList<>();
+    for (SpareTable.Lent range : lent) {
+      lendings.add(
+          new SpareReply.Lending(
+              range.deviceId(), range.offsetBytes(), range.lengthBytes(), range.kind()));
+    }
+    return lendings;
+  }
+
+  private Behavior<SpareDiskCommand> giveUp(String sentence, boolean later) {
+    while (!waiting.isEmpty()) {
+      refuse(waiting.remove(), sentence, later);
+    }
+    return Behaviors.stopped();
+  }
+
+  static void refuse(SpareCommand.Public command, String sentence, boolean later, DiskAddress at) {
+    switch (command) {
+      case SpareCommand.Attach attach ->
+          attach.replyTo().tell(new SpareReply.NotAttached(at, sentence, later));
+      case SpareCommand.Lend lend ->
+          lend.replyTo().tell(new SpareReply.NotLent(lend.spareId(), sentence));
+      case SpareCommand.TakeBack back ->
+          back.replyTo().tell(new SpareReply.NotTakenBack(back.spareId(), sentence));
+      case SpareCommand.Detach detach -> {}
+      case SpareCommand.GetUsage usage -> usage.replyTo().tell(List.of());
+      case SpareCommand.Stop stop -> stop.replyTo().tell(new SpareReply.Stopped(List.of()));
+    }
+  }
+
+  private void refuse(SpareCommand.Public command, String sentence, boolean later) {
+    refuse(command, sentence, later, address);
+  }
+
+  private void happened(Event.Severity severity, String kind, String sentence) {
+    parts.monitor().tell(new MonitorCommand.Happened(severity, "", kind, sentence));
+  }
+}
