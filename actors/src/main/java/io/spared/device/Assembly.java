@@ -378,9 +378,17 @@ final class Assembly {
     return duration.toMillis() / 1000.0 + " s";
   }
 
+  /** Nothing of it is wanted any more: writers that were begun end by themselves. */
+  void abandon() {
+    over = true;
+    stop(loading);
+    matching.forEach(candidate -> stop(candidate.writer()));
+  }
+
   private void stop(@Nullable ActorRef<MetadataCommand> writer) {
     if (writer != null) {
       writer.tell(new MetadataCommand.Stop(Duration.ofSeconds(1), metadataInbox));
+      run.leave(writer);
     }
   }
 

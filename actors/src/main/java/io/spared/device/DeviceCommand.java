@@ -36,6 +36,9 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   /** What a frontend tells clients before they open anything; answered at once. */
   record Describe(ActorRef<Description> replyTo) implements Public {}
 
+  /** The same, kept while the device is assembled: for clients that come back after a restart. */
+  record DescribeWhenReady(ActorRef<Description> replyTo) implements Public {}
+
   /**
    * A device as its clients see it.
    *
@@ -48,7 +51,9 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
       long sizeBytes,
       int sectorBytes,
       int blockBytes,
-      boolean readOnly) {}
+      boolean readOnly,
+      boolean rotational,
+      boolean discard) {}
 
   /** Assemble a stopped or failed device. */
   record Start(ActorRef<Answer> replyTo) implements Public {}

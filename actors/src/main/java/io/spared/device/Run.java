@@ -89,6 +89,13 @@ final class Run {
     timers.cancel(key);
   }
 
+  /** This part ends by itself, having been told to: it is not stopped, and its end is no news. */
+  void leave(ActorRef<?> child) {
+    if (children.remove(child) != null) {
+      context.unwatch(child);
+    }
+  }
+
   /** Whatever still runs ends now. */
   void end() {
     children.keySet().forEach(context::stop);

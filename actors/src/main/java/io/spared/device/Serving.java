@@ -30,6 +30,7 @@ import io.spared.remap.Lookup;
 import io.spared.remap.Place;
 import io.spared.remap.RemapTable;
 import io.spared.remap.Slots;
+import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
 import java.util.ArrayList;
@@ -46,10 +47,10 @@ import org.jspecify.annotations.Nullable;
  * A device while it serves: its image, table and slots, and the traffic between its queues, its
  * relocator, its disks and the writer of its metadata.
  *
- * <p>It is the only writer of the map. A change is applied to the image (and so to the table) in one
- * place, {@link #apply}, and only when its commit is durable on a quorum; the table is published and
- * the relocator told after that, in this order. So no reader ever sees a remap that a restart could
- * forget, and no write is acknowledged before its remap is durable (invariant 4).
+ * <p>It is the only writer of the map. A change is applied to the image (and so to the table) in
+ * one place, {@link #apply}, and only when its commit is durable on a quorum; the table is
+ * published and the relocator told after that, in this order. So no reader ever sees a remap that a
+ * restart could forget, and no write is acknowledged before its remap is durable (invariant 4).
  *
  * <p>A slot goes from held to used in the same step in which its remap is applied. A slot whose
  * commit is indeterminate stays held until the writer resolves it.
@@ -125,14 +126,13 @@ final class Serving {
     assembled
         .spares()
         .forEach((index, spare) -> disks.put(index, new DiskTally(spare.disk(), "spare-" + index)));
-    disks.forEach(
-        (number, tally) -> {
-          ports.put(tally.role, tally.disk.attach(run.parts.home().engine()));
-          diskActors.put(number, DeviceChildren.disk(run, number, tally.disk));
-        });
-    this.flushes =
-        new DiskFlushes(ports, () -> run.tell(new DeviceNews.DisksAnswered(run.number)));
-    this.relocator = DeviceChildren.relocator(run, image.geometry(), table, disksByNumber(), doubts);
+    disks.forEach((number, tally) -> {
+      ports.put(tally.role, tally.disk.attach(run.parts.home().engine()));
+      diskActors.put(number, DeviceChildren.disk(run, number, tally.disk));
+    });
+    this.flushes = new DiskFlushes(ports, () -> run.tell(new DeviceNews.DisksAnswered(run.number)));
+    this.relocator =
+        DeviceChildren.relocator(run, image.geometry(), table, disksByNumber(), doubts);
     borrowIfLow();
   }
 
@@ -381,8 +381,7 @@ final class Serving {
       case RelocatorRequest.RetireSlot retire -> {
         slots.retire(retire.place());
         if (!retire.recorded()) {
-          note(
-              new Change.SlotRetired(Place.spare(retire.place()), Place.slot(retire.place())));
+          note(new Change.SlotRetired(Place.spare(retire.place()), Place.slot(retire.place())));
         }
         happened(
             Event.Severity.WARNING,
@@ -592,8 +591,7 @@ final class Serving {
         Commits.Asked asked = commits.notDone(refused.id());
         List<Fact> facts = new ArrayList<>();
         if (asked != null) {
-          facts.addAll(
-              ended(asked, RelocatorCommand.CommitResult.NOT_DONE, refused.sentence()));
+          facts.addAll(ended(asked, RelocatorCommand.CommitResult.NOT_DONE, refused.sentence()));
         }
         if (refused.reason() == MetadataReply.Reason.FENCED) {
           facts.add(new Fact.Unusable(refused.sentence()));
@@ -631,8 +629,7 @@ final class Serving {
     boolean durable = result == RelocatorCommand.CommitResult.COMMITTED;
     switch (asked.purpose()) {
       case Commits.Purpose.Relocation relocation ->
-          relocator.tell(
-              new RelocatorCommand.CommitEnded(relocation.relocatorCommitId(), result));
+          relocator.tell(new RelocatorCommand.CommitEnded(relocation.relocatorCommitId(), result));
       case Commits.Purpose.Lending lending -> {
         if (durable) {
           slots.lend(lending.extent());
@@ -838,6 +835,55 @@ final class Serving {
       }
     }
     return null;
+  }
+
+  ActorRef<MetadataReply> metadataInbox() {
+    return metadataInbox;
+  }
+
+  void repair() {
+    writer().tell(new MetadataCommand.Repair(metadataInbox));
+  }
+
+  /** Other deadlines and policies from now on. */
+  void settingsChanged(DeviceSettings settings) {
+    policy =
+        new QueuePolicy(
+            settings.deadlines().request(),
+            policy.mediaRetries(),
+            policy.requestsMax(),
+            policy.partsMax());
+    queues.tellAll(new QueueCommand.SetPolicy(policy));
+    writer().tell(new MetadataCommand.SetAutoRepair(settings.upkeep().autoRepair()));
+    writer().tell(new MetadataCommand.SetCommitTimeout(settings.deadlines().commit()));
+  }
+
+  // Scrubbing.
+
+  void scrub(boolean surface) {
+    if (!surface) {
+      writer().tell(new MetadataCommand.Scrub(metadataInbox));
+    }
+  }
+
+  void stopScrubber() {}
+
+  void restartScrubber() {}
+
+  List<Fact> on(ScrubberRequest request) {
+    return List.of();
+  }
+
+  DeviceStatus.Scrubs scrubStatus() {
+    MetadataReply.Status status = metadata;
+    return new DeviceStatus.Scrubs(
+        status == null ? 0 : status.scrubsDone(),
+        status == null ? Optional.empty() : StatusOf.time(status.lastScrubMillis()),
+        Optional.empty(),
+        0,
+        Optional.empty(),
+        0,
+        status != null && status.scrubbing());
   }
 
   /** Gives up the device's own ports; queues and parts give up theirs. */

@@ -4,6 +4,8 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
+import io.spared.monitor.MonitorCommand;
+import io.spared.spare.SpareUsage;
 import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -37,8 +39,24 @@ public sealed interface HostCommand {
     }
   }
 
-  /** For the host itself: a device's actor has ended. */
-  record Ended(String name) implements HostCommand {}
+  /** Where events are told and asked for. */
+  record GetMonitor(ActorRef<ActorRef<MonitorCommand>> replyTo) implements HostCommand {}
+
+  /** How full the spares are. */
+  record GetSpares(ActorRef<List<SpareUsage>> replyTo) implements HostCommand {}
+
+  /** For the host itself: a device that is to be removed has stopped, or refused. */
+  record Removed(String name, Answer answer) implements HostCommand {}
+
+  /** For the host itself: a device has stopped, since the daemon does. */
+  record Drained(String name) implements HostCommand {}
+
+  /** For the host itself: all spares are closed. */
+  record SparesStopped(List<String> leftBehind) implements HostCommand {
+    public SparesStopped {
+      leftBehind = List.copyOf(leftBehind);
+    }
+  }
 
   /** For the host itself: the deadline of shutting down passed. */
   record ShutdownOverdue() implements HostCommand {}

@@ -10,9 +10,9 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * What of a spare is lent and what is free, as pure functions from one table to the next. A range is
- * never lent twice: the table itself refuses overlaps, and what is free is what the table does not
- * name.
+ * What of a spare is lent and what is free, as pure functions from one table to the next. A range
+ * is never lent twice: the table itself refuses overlaps, and what is free is what the table does
+ * not name.
  */
 final class Extents {
   private Extents() {}
@@ -105,8 +105,7 @@ final class Extents {
       }
     }
     return found == lengthBytes
-        ? Optional.of(
-            new SpareTable(table.spareId(), table.version() + 1, table.diskBytes(), lent))
+        ? Optional.of(new SpareTable(table.spareId(), table.version() + 1, table.diskBytes(), lent))
         : Optional.empty();
   }
 

@@ -30,10 +30,11 @@ import org.jspecify.annotations.Nullable;
  * One spare disk: opens it, reads its table, lends and takes back.
  *
  * <p>The table in memory is always one that is durable on two of three places, and at most one
- * change is on its way. Only after its change is durable is a question answered, so an extent that a
- * device was told of is lent whatever happens next. A change that nobody can vouch for (one place of
- * three written) is not answered as lent, and its version is never used again; the range may come
- * back as lent at the next start, where its device finds that it does not know it, and returns it.
+ * change is on its way. Only after its change is durable is a question answered, so an extent that
+ * a device was told of is lent whatever happens next. A change that nobody can vouch for (one place
+ * of three written) is not answered as lent, and its version is never used again; the range may
+ * come back as lent at the next start, where its device finds that it does not know it, and returns
+ * it.
  *
  * <p>A crash of it loses nothing but the questions on their way; the daemon is stopped, since what
  * devices believe about the disk could no longer be trusted.
@@ -78,10 +79,8 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
 
   static Behavior<SpareDiskCommand> create(
       SpareParts parts, DiskAddress address, ActorRef<SpareCommand> owner) {
-    return Behaviors.setup(
-        context ->
-            Behaviors.withTimers(
-                timers -> new SpareDisk(context, timers, parts, address, owner)));
+    return Behaviors.setup(context ->
+        Behaviors.withTimers(timers -> new SpareDisk(context, timers, parts, address, owner)));
   }
 
   private void open() {
@@ -98,14 +97,13 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
               }
             },
             parts.blocking())
-        .exceptionally(
-            defect -> {
-              self.tell(
-                  new SpareDiskCommand.DiskNotOpened(
-                      new DiskException(
-                          DiskException.Reason.IO, address + ": opening it failed: " + defect)));
-              return null;
-            });
+        .exceptionally(defect -> {
+          self.tell(
+              new SpareDiskCommand.DiskNotOpened(
+                  new DiskException(
+                      DiskException.Reason.IO, address + ": opening it failed: " + defect)));
+          return null;
+        });
     timers.startSingleTimer(new SpareDiskCommand.Overdue(), parts.openDeadline());
   }
 
@@ -201,8 +199,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
               + choice.stale()
               + " of three were damaged or old and are written anew");
       SpareTable anew =
-          new SpareTable(
-              table.spareId(), ++lastVersion, table.diskBytes(), table.lent());
+          new SpareTable(table.spareId(), ++lastVersion, table.diskBytes(), table.lent());
       store.write(
           anew,
           written -> {

@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * which the owner calls {@link #answered}.
  *
  * <p>Writing goes from one copy to the next, each durable before the next is touched, so at any
- * moment two of three are whole. A copy whose write was abandoned to the kernel takes no more writes
- * until that write has ended: an old table must not land on a newer one. A version counts when two
- * copies hold it.
+ * moment two of three are whole. A copy whose write was abandoned to the kernel takes no more
+ * writes until that write has ended: an old table must not land on a newer one. A version counts
+ * when two copies hold it.
  */
 final class TableStore {
   private static final int WRITES_NEEDED = 2;
@@ -209,12 +209,10 @@ final class TableStore {
           new SpareTable.Found(
               copy,
               Optional.of(
-                  SpareTable.read(
-                      bytes, copy, SpareTable.offsetBytes(copy, diskBytes), diskBytes)),
+                  SpareTable.read(bytes, copy, SpareTable.offsetBytes(copy, diskBytes), diskBytes)),
               ""));
     } catch (FormatException damaged) {
-      reading.found.add(
-          new SpareTable.Found(copy, Optional.empty(), damaged.sentence()));
+      reading.found.add(new SpareTable.Found(copy, Optional.empty(), damaged.sentence()));
     }
     nextRead(reading);
   }

@@ -1,0 +1,846 @@
+package io.spared.device;
+
+import io.spared.device.LifeCycle.Ask;
+import io.spared.device.LifeCycle.Disposition;
+import io.spared.device.LifeCycle.Effect;
+import io.spared.device.LifeCycle.Fact;
+import io.spared.ffi.disk.Disk;
+import io.spared.format.Change;
+import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataReply;
+import io.spared.monitor.Event;
+import io.spared.monitor.MonitorCommand;
+import io.spared.queue.QueueCommand;
+import io.spared.relocation.RelocatorCommand;
+import io.spared.remap.Lookup;
+import io.spared.remap.Place;
+import io.spared.spare.SpareCommand;
+import io.spared.spare.SpareReply;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.ChildFailed;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One device: takes what it is asked, lets {@link LifeCycle} decide, and does what that says. What
+ * goes on while it is put together is in {@link Assembly}, while it serves in {@link Serving},
+ * while it ends in {@link Draining}.
+ *
+ * <p>Crashes: of its metadata writer, its relocator, a disk actor, or a frontend with a queue open:
+ * everything is abandoned and the device is assembled again from its disks, three times in ten
+ * minutes at most. Of the scrubber: it is started again. Of this actor: the host does the same with
+ * a new one ({@link Life} says how often it happened).
+ */
+public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
+  /** Questions for a queue that are kept while the device is assembled. */
+  private static final int MOST_HELD = 64;
+
+  /** Tries again after so long when a disk is missing or busy. */
+  private static final Duration[] RETRIES = {
+    Duration.ofMillis(250), Duration.ofSeconds(1), Duration.ofSeconds(2), Duration.ofSeconds(5)
+  };
+
+  private static final Duration STATUS_WAIT = Duration.ofMillis(300);
+
+  private final DeviceParts parts;
+  private final TimerScheduler<DeviceCommand> timers;
+  private final ArrayDeque<DeviceCommand.OpenQueue> held = new ArrayDeque<>();
+  private final ArrayDeque<ActorRef<DeviceCommand.Description>> heldDescriptions =
+      new ArrayDeque<>();
+  private final List<ActorRef<Answer>> stopAskers = new ArrayList<>();
+  private final List<ActorRef<DeviceStatus>> statusAskers = new ArrayList<>();
+  private final List<ActorRef<Answer>> repairAskers = new ArrayList<>();
+  private final List<ActorRef<Answer>> scrubAskers = new ArrayList<>();
+  private final Map<ActorRef<?>, Integer> frontends = new HashMap<>();
+  private DeviceSettings settings;
+  private Life life;
+  private Run run;
+  private DiskClaim mainClaim;
+  private @Nullable Assembly assembly;
+  private @Nullable Serving serving;
+  private @Nullable Draining draining;
+  private @Nullable Freezing freezing;
+  private @Nullable Instant servingSince;
+  private int retries;
+  private int restarts;
+  private long lastRun;
+  private long drainNanos;
+
+  private DeviceActor(
+      ActorContext<DeviceCommand> context,
+      TimerScheduler<DeviceCommand> timers,
+      DeviceParts parts,
+      DeviceSettings settings,
+      Life life) {
+    super(context);
+    this.timers = timers;
+    this.parts = parts;
+    this.settings = settings;
+    this.life = life;
+    this.drainNanos = settings.deadlines().drain().toNanos();
+    this.run = newRun();
+    this.mainClaim = new DiskClaim(parts.blocking());
+    assemble();
+  }
+
+  /** To be spawned on the device's home ring. */
+  public static Behavior<DeviceCommand> create(
+      DeviceParts parts, DeviceSettings settings, Life life) {
+    return Behaviors.setup(context ->
+        Behaviors.withTimers(timers -> new DeviceActor(context, timers, parts, settings, life)));
+  }
+
+  private Run newRun() {
+    return new Run(++lastRun, parts, settings, getContext(), timers);
+  }
+
+  @Override
+  public Receive<DeviceCommand> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(DeviceCommand.class, this::on)
+        .onSignal(ChildFailed.class, failed -> childEnded(failed, failed.cause()))
+        .onSignal(Terminated.class, ended -> childEnded(ended, null))
+        .onSignal(
+            PostStop.class,
+            stopped -> {
+              giveBack();
+              return this;
+            })
+        .build();
+  }
+
+  private Behavior<DeviceCommand> on(DeviceCommand command) {
+    switch (command) {
+      case DeviceCommand.Public asked -> asked(asked);
+      case DeviceNews news -> {
+        if (news.run() == run.number) {
+          news(news);
+        } else {
+          late(news);
+        }
+      }
+    }
+    return this;
+  }
+
+  /** News of an earlier assembling: whatever it brings is given back. */
+  private void late(DeviceNews news) {
+    if (news instanceof DeviceNews.FromSpares from
+        && from.reply() instanceof SpareReply.Attached attached) {
+      parts.spares().tell(new SpareCommand.Detach(attached.spareId(), settings.name()));
+    }
+  }
+
+  // What others ask.
+
+  private void asked(DeviceCommand.Public command) {
+    switch (command) {
+      case DeviceCommand.OpenQueue open -> openQueue(open);
+      case DeviceCommand.Describe describe -> describe.replyTo().tell(description());
+      case DeviceCommand.DescribeWhenReady describe -> {
+        if (life.phase() == Phase.ASSEMBLING && heldDescriptions.size() < MOST_HELD) {
+          heldDescriptions.add(describe.replyTo());
+        } else {
+          describe.replyTo().tell(description());
+        }
+      }
+      case DeviceCommand.Start start -> {
+        if (mayGoOn(Ask.START, start.replyTo())) {
+          restarts = 0;
+          take(new Fact.StartAsked());
+          start.replyTo().tell(new Answer.Done(settings.name() + " is being assembled"));
+        }
+      }
+      case DeviceCommand.Stop stop -> stop(stop);
+      case DeviceCommand.Freeze freeze -> {
+        if (mayGoOn(Ask.FREEZE, freeze.replyTo())) {
+          freeze(freeze.replyTo());
+        }
+      }
+      case DeviceCommand.Thaw thaw -> {
+        if (mayGoOn(Ask.THAW, thaw.replyTo())) {
+          thaw();
+          thaw.replyTo().tell(new Answer.Done(settings.name() + " goes on"));
+        }
+      }
+      case DeviceCommand.Scrub scrub -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.SCRUB, scrub.replyTo()) && now != null) {
+          now.scrub(scrub.surface());
+          scrub
+              .replyTo()
+              .tell(
+                  new Answer.Done(
+                      scrub.surface()
+                          ? "the surface scan goes on at full rate"
+                          : "all copies are being read"));
+        }
+      }
+      case DeviceCommand.Repair repair -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.REPAIR, repair.replyTo()) && now != null) {
+          repairAskers.add(repair.replyTo());
+          now.repair();
+        }
+      }
+      case DeviceCommand.SetPolicy set -> setPolicy(set);
+      case DeviceCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
+      case DeviceCommand.InjectFault fault -> fault.replyTo().tell(inject(fault));
+      case DeviceCommand.GetStatus get -> status(get.replyTo());
+      case DeviceCommand.Explain explain -> explain.replyTo().tell(explain(explain.sector()));
+      case DeviceCommand.Members members ->
+          members
+              .replyTo()
+              .tell(
+                  serving == null
+                      ? List.of()
+                      : serving.image().spares().values().stream()
+                          .map(spare -> spare.index() + " " + spare.spareId() + " " + spare.state())
+                          .toList());
+    }
+  }
+
+  /** Answers for the device's phase; true when the command is to be done now. */
+  private boolean mayGoOn(Ask ask, ActorRef<Answer> replyTo) {
+    return switch (LifeCycle.answer(life, ask)) {
+      case Disposition.Now now -> true;
+      case Disposition.Hold hold -> {
+        replyTo.tell(new Answer.Refused("it " + life.sentence() + "; try again"));
+        yield false;
+      }
+      case Disposition.Already already -> {
+        replyTo.tell(new Answer.Done(already.sentence()));
+        yield false;
+      }
+      case Disposition.Refuse refuse -> {
+        replyTo.tell(new Answer.Refused(refuse.sentence()));
+        yield false;
+      }
+    };
+  }
+
+  private void openQueue(DeviceCommand.OpenQueue open) {
+    switch (LifeCycle.answer(life, Ask.OPEN_QUEUE)) {
+      case Disposition.Now now -> openNow(open);
+      case Disposition.Hold hold -> {
+        if (held.size() < MOST_HELD) {
+          held.add(open);
+        } else {
+          open.replyTo()
+              .tell(
+                  new DeviceCommand.QueueOpening.NotOpened(
+                      "too many wait for " + settings.name() + " already", true));
+        }
+      }
+      case Disposition.Already already ->
+          open.replyTo().tell(new DeviceCommand.QueueOpening.NotOpened(already.sentence(), true));
+      case Disposition.Refuse refuse ->
+          open.replyTo()
+              .tell(
+                  new DeviceCommand.QueueOpening.NotOpened(
+                      refuse.sentence(), life.phase() == Phase.DRAINING));
+    }
+  }
+
+  private void openNow(DeviceCommand.OpenQueue open) {
+    Serving now = serving;
+    if (now == null || now.queues().count() >= OpenQueues.MOST) {
+      open.replyTo()
+          .tell(
+              new DeviceCommand.QueueOpening.NotOpened(
+                  settings.name() + " has " + OpenQueues.MOST + " queues, which is the most",
+                  true));
+      return;
+    }
+    var context = now.open(open.user(), open.frontend());
+    frontends.put(open.frontend(), context.queueId());
+    getContext().watch(open.frontend());
+    open.replyTo().tell(new DeviceCommand.QueueOpening.Opened(context));
+    if (life.frozen() || freezing != null) {
+      open.frontend().tell(new QueueCommand.Freeze(0));
+    }
+    now.happened(Event.Severity.INFO, "queue.opened", open.user() + " uses it");
+  }
+
+  private DeviceCommand.Description description() {
+    Serving now = serving;
+    return new DeviceCommand.Description(
+        settings.name(),
+        settings.description(),
+        life.phase(),
+        now == null ? 0 : now.image().geometry().deviceBytes(),
+        now == null ? 512 : now.image().geometry().sectorBytes(),
+        now == null ? 4096 : now.image().geometry().blockBytes(),
+        settings.readOnly(),
+        now != null && now.assembled().main().geometry().rotational(),
+        now != null && now.assembled().main().geometry().discardGranularityBytes() > 0);
+  }
+
+  private void stop(DeviceCommand.Stop stop) {
+    if (!mayGoOn(Ask.STOP, stop.replyTo())) {
+      return;
+    }
+    Serving now = serving;
+    if (now != null && life.phase().serves() && !stop.force()) {
+      List<String> users = now.queues().users();
+      if (!users.isEmpty()) {
+        stop.replyTo()
+            .tell(
+                new Answer.Refused(
+                    settings.name()
+                        + " is used by "
+                        + String.join(", ", users)
+                        + "; end that first, or use --force"));
+        return;
+      }
+    }
+    stopAskers.add(stop.replyTo());
+    drainNanos = stop.drainNanos() > 0 ? stop.drainNanos() : drainNanos;
+    take(new Fact.StopAsked());
+    answerStopped();
+  }
+
+  private void answerStopped() {
+    if (life.phase().ended()) {
+      stopAskers.forEach(
+          asker -> asker.tell(new Answer.Done(settings.name() + " " + life.sentence())));
+      stopAskers.clear();
+    }
+  }
+
+  private void freeze(ActorRef<Answer> replyTo) {
+    Serving now = serving;
+    if (now == null) {
+      return;
+    }
+    Freezing going = freezing;
+    if (going != null) {
+      going.alsoTell(replyTo);
+      return;
+    }
+    freezing = new Freezing(run, now, replyTo);
+  }
+
+  private void thaw() {
+    Freezing going = freezing;
+    if (going != null) {
+      going.giveUp("it was thawed meanwhile");
+      freezing = null;
+    }
+    Serving now = serving;
+    if (now != null) {
+      now.queues().tellAll(new QueueCommand.Thaw());
+    }
+    take(new Fact.Thawed());
+  }
+
+  private void setPolicy(DeviceCommand.SetPolicy set) {
+    Serving now = serving;
+    if (!mayGoOn(Ask.SET, set.replyTo()) || now == null) {
+      return;
+    }
+    String fixedAt = settings.overrides().get(set.name());
+    if (fixedAt != null) {
+      set.replyTo()
+          .tell(
+              new Answer.Refused(
+                  set.name() + " is set by the configuration (" + fixedAt + "); change it there"));
+      return;
+    }
+    Policy.Reading reading = Policy.read(set.name(), set.value());
+    if (reading.problem().isPresent()) {
+      set.replyTo().tell(new Answer.Refused(reading.problem().get()));
+      return;
+    }
+    settings = reading.apply(settings);
+    now.settingsChanged(settings);
+    now.commits()
+        .ask(
+            List.of(new Change.PolicySet(set.name(), set.value())),
+            new Commits.Purpose.Policy(
+                set.name() + " is " + set.value() + " from now on", set.replyTo()),
+            run.nowNanos());
+  }
+
+  private void reconfigure(DeviceCommand.Reconfigure reconfigure) {
+    DeviceSettings next = reconfigure.settings();
+    boolean sameDisks =
+        next.main().equals(settings.main())
+            && next.spares().equals(settings.spares())
+            && next.frontend() == settings.frontend()
+            && next.readOnly() == settings.readOnly();
+    if (!sameDisks) {
+      reconfigure
+          .replyTo()
+          .tell(
+              new Answer.Refused(
+                  settings.name()
+                      + ": its disks or its frontend changed; that needs stop and start"));
+      return;
+    }
+    settings = next;
+    if (serving != null) {
+      serving.settingsChanged(next);
+    }
+    reconfigure.replyTo().tell(new Answer.Done(settings.name() + ": applied"));
+  }
+
+  private Answer inject(DeviceCommand.InjectFault fault) {
+    Disk disk = null;
+    if (serving != null) {
+      disk = serving.diskOf(fault.disk());
+    } else if (fault.disk().equals("main")) {
+      disk = mainClaim.disk();
+    }
+    if (disk == null) {
+      return new Answer.Refused(
+          settings.name() + " has no open disk " + fault.disk() + "; name main, spare-0, ...");
+    }
+    return Faults.inject(disk, fault.rule(), fault.range());
+  }
+
+  private Answer explain(long sector) {
+    Serving now = serving;
+    if (now == null) {
+      return new Answer.Refused(settings.name() + " " + life.sentence());
+    }
+    var geometry = now.image().geometry();
+    long sectors = geometry.deviceBytes() / geometry.sectorBytes();
+    if (sector < 0 || sector >= sectors) {
+      return new Answer.Refused(settings.name() + " has sectors 0 to " + (sectors - 1));
+    }
+    long block = sector / geometry.sectorsPerBlock();
+    int inBlock = (int) (sector % geometry.sectorsPerBlock());
+    Lookup found = new Lookup();
+    now.table().find(block, found);
+    String where;
+    if (found.pending) {
+      where =
+          "on main, in a block with unreadable sectors"
+              + (found.isLost(inBlock) ? ", this one among them" : "");
+    } else if (Place.isSlot(found.place)) {
+      where =
+          "in "
+              + Place.toString(found.place)
+              + " at byte "
+              + (Place.slot(found.place) * geometry.blockBytes()
+                  + (long) inBlock * geometry.sectorBytes())
+              + (found.isLost(inBlock) ? "; its content is lost until it is written" : "");
+    } else {
+      where =
+          "on main at byte "
+              + (now.image().main().dataOffsetBytes() + sector * geometry.sectorBytes());
+    }
+    StringBuilder history = new StringBuilder();
+    now.image().events().stream()
+        .filter(event -> event.block() == block)
+        .forEach(event ->
+            history
+                .append("; ")
+                .append(Instant.ofEpochMilli(event.timeMillis()))
+                .append(' ')
+                .append(event.text()));
+    return new Answer.Done("sector " + sector + " is in block " + block + ", " + where + history);
+  }
+
+  // What its parts tell.
+
+  private void news(DeviceNews news) {
+    Assembly assembling = assembly;
+    if (assembling != null && life.phase() == Phase.ASSEMBLING) {
+      if (news instanceof DeviceNews.PartCrashed crashed) {
+        crashed(crashed.part(), crashed.cause());
+      } else if (news instanceof DeviceNews.AssembleNow) {
+        assemble();
+      } else {
+        assembling.on(news).ifPresent(this::assembled);
+      }
+      return;
+    }
+    Serving now = serving;
+    switch (news) {
+      case DeviceNews.AssembleNow again -> {
+        if (life.phase() == Phase.ASSEMBLING) {
+          assemble();
+        }
+      }
+      case DeviceNews.PartCrashed crashed -> crashed(crashed.part(), crashed.cause());
+      case DeviceNews.FromQueue from -> {
+        if (now != null) {
+          takeAll(now.on(from.report()));
+          step();
+        }
+      }
+      case DeviceNews.FromRelocator from -> {
+        if (now != null) {
+          takeAll(now.on(from.request()));
+          step();
+        }
+      }
+      case DeviceNews.FromMetadata from -> fromMetadata(from.reply());
+      case DeviceNews.MetadataTold told -> {
+        if (now != null) {
+          takeAll(now.on(told.event()));
+        }
+      }
+      case DeviceNews.FromDisk from -> {
+        if (now != null) {
+          takeAll(now.on(from.report()));
+        }
+      }
+      case DeviceNews.FromSpares from -> {
+        if (now != null) {
+          takeAll(now.on(from.reply()));
+        }
+      }
+      case DeviceNews.FromScrubber from -> {
+        if (now != null) {
+          takeAll(now.on(from.request()));
+        }
+      }
+      case DeviceNews.DiskProved proved -> {
+        if (now != null) {
+          now.proved(proved);
+        }
+      }
+      case DeviceNews.DisksAnswered answered -> {
+        if (now != null) {
+          now.flushes().answered();
+          step();
+        }
+      }
+      case DeviceNews.DrainOverdue overdue -> {
+        Draining going = draining;
+        if (going != null) {
+          going.overdue(overdue.stage());
+          step();
+        }
+      }
+      case DeviceNews.FreezeOverdue overdue -> {
+        Freezing going = freezing;
+        if (going != null) {
+          going.giveUp("requests or a flush did not end in time; it goes on as before");
+          freezing = null;
+          if (now != null) {
+            now.queues().tellAll(new QueueCommand.Thaw());
+          }
+        }
+      }
+      case DeviceNews.StatusOverdue late -> answerStatus();
+      case DeviceNews.PartEnded ended -> {}
+      case DeviceNews.FrontendGone gone -> {}
+      case DeviceNews.MainOpened opened -> {}
+      case DeviceNews.MainNotOpened not -> {}
+      case DeviceNews.AssemblyOverdue late -> {}
+    }
+  }
+
+  private void fromMetadata(MetadataReply reply) {
+    Serving now = serving;
+    if (now == null) {
+      return;
+    }
+    takeAll(now.on(reply));
+    switch (reply) {
+      case MetadataReply.Status status -> {
+        takeAll(now.judgeCopies());
+        answerStatus();
+      }
+      case MetadataReply.Repaired repaired -> {
+        String sentence =
+            "copies " + repaired.healthy() + " of " + repaired.copies() + " are whole";
+        boolean all = repaired.healthy() == repaired.copies();
+        for (ActorRef<Answer> asker : repairAskers) {
+          asker.tell(
+              all
+                  ? new Answer.Done(sentence)
+                  : new Answer.Refused(sentence + "; " + repaired.stillDamaged()));
+        }
+        repairAskers.clear();
+        now.askMetadata();
+      }
+      case MetadataReply.Stopped stopped -> {
+        Draining going = draining;
+        if (going != null) {
+          going.metadataStopped(stopped.heldWrites());
+        }
+      }
+      default -> {}
+    }
+    step();
+  }
+
+  /** Whatever waits for others to end looks whether they have. */
+  private void step() {
+    Freezing freeze = freezing;
+    if (freeze != null && freeze.step()) {
+      freezing = null;
+      take(new Fact.Frozen());
+    }
+    Draining drain = draining;
+    if (drain != null && drain.step()) {
+      take(new Fact.Drained());
+      answerStopped();
+    }
+  }
+
+  private void assembled(Fact fact) {
+    Assembly done = assembly;
+    Assembled all = done == null ? null : done.result();
+    if (fact instanceof Fact.Assembled && done != null && all != null) {
+      serving = new Serving(run, all, done.metadataInbox());
+      servingSince = parts.world().clock().now();
+      retries = 0;
+      settings = Policy.fromMetadata(settings, all.image().policy());
+      serving.settingsChanged(settings);
+      take(new Fact.Assembled(serving.firstTroubles()));
+      serving.askMetadata();
+      happened(
+          Event.Severity.NOTICE,
+          "device.active",
+          "serves "
+              + all.image().geometry().deviceBytes()
+              + " bytes with "
+              + serving.table().remapCount()
+              + " remapped blocks, epoch "
+              + all.image().epoch());
+      return;
+    }
+    take(fact);
+    if (fact instanceof Fact.Blocked blocked) {
+      if (retries == 0) {
+        happened(Event.Severity.WARNING, "device.waits", blocked.reason());
+      }
+      giveBack();
+      Duration delay = RETRIES[Math.min(retries, RETRIES.length - 1)];
+      retries++;
+      run = newRun();
+      run.later("assemble", delay.toNanos(), new DeviceNews.AssembleNow(run.number));
+    }
+  }
+
+  private Behavior<DeviceCommand> childEnded(Terminated ended, @Nullable Throwable cause) {
+    Integer queueId = frontends.remove(ended.getRef());
+    Serving now = serving;
+    if (queueId != null) {
+      if (now != null && now.queues().get(queueId) != null) {
+        now.forget(queueId);
+        if (life.phase().serves()) {
+          crashed("frontend", "it ended with a queue open");
+        } else {
+          step();
+        }
+      }
+      return this;
+    }
+    String part = run.ended(ended.getRef());
+    if (part != null && cause != null) {
+      getContext().getLog().error("{}: its {} crashed", settings.name(), part, cause);
+      if (part.equals("scrubber") && now != null) {
+        now.restartScrubber();
+      } else {
+        crashed(part, cause.toString());
+      }
+    }
+    return this;
+  }
+
+  private void crashed(String part, String cause) {
+    restarts++;
+    take(new Fact.Crashed(part, cause, run.nowNanos()));
+    answerStopped();
+  }
+
+  // What the life cycle says.
+
+  private void takeAll(List<Fact> facts) {
+    facts.forEach(this::take);
+  }
+
+  private void take(Fact fact) {
+    LifeCycle.Step next = LifeCycle.next(life, fact);
+    Life before = life;
+    life = next.life();
+    if (before.phase() != life.phase()) {
+      happened(
+          life.phase() == Phase.FAILED
+              ? Event.Severity.CRITICAL
+              : life.phase() == Phase.DEGRADED ? Event.Severity.WARNING : Event.Severity.INFO,
+          "device." + life.phase().name().toLowerCase(java.util.Locale.ROOT),
+          life.sentence());
+    }
+    tellTroubles(before);
+    for (Effect effect : next.effects()) {
+      act(effect);
+    }
+  }
+
+  private void tellTroubles(Life before) {
+    Map<Trouble, String> gone = new EnumMap<>(Trouble.class);
+    gone.putAll(before.troubles());
+    life.troubles()
+        .forEach((trouble, sentence) -> {
+          gone.remove(trouble);
+          if (!sentence.equals(before.troubles().get(trouble))) {
+            parts
+                .monitor()
+                .tell(
+                    new MonitorCommand.Raise(
+                        Event.Severity.WARNING, settings.name(), kind(trouble), sentence));
+          }
+        });
+    gone.keySet()
+        .forEach(trouble ->
+            parts.monitor().tell(new MonitorCommand.Clear(settings.name(), kind(trouble))));
+  }
+
+  private static String kind(Trouble trouble) {
+    return "trouble." + trouble.name().toLowerCase(java.util.Locale.ROOT);
+  }
+
+  private void act(Effect effect) {
+    switch (effect) {
+      case Effect.Assemble now -> {
+        run = newRun();
+        assemble();
+      }
+      case Effect.AssembleAfter after ->
+          run.later("assemble", after.delayNanos(), new DeviceNews.AssembleNow(run.number));
+      case Effect.Serve serve -> {
+        while (!heldDescriptions.isEmpty()) {
+          heldDescriptions.remove().tell(description());
+        }
+        while (!held.isEmpty()) {
+          openNow(held.remove());
+        }
+      }
+      case Effect.RefuseHeld refuse -> {
+        while (!heldDescriptions.isEmpty()) {
+          heldDescriptions.remove().tell(description());
+        }
+        while (!held.isEmpty()) {
+          held.remove()
+              .replyTo()
+              .tell(new DeviceCommand.QueueOpening.NotOpened(refuse.sentence(), false));
+        }
+      }
+      case Effect.Drain drain -> {
+        Serving now = serving;
+        if (now != null) {
+          Freezing freeze = freezing;
+          if (freeze != null) {
+            freeze.giveUp("the device is being stopped");
+            freezing = null;
+          }
+          draining = new Draining(run, now, drainNanos);
+          step();
+        }
+      }
+      case Effect.Abandon abandon -> {
+        giveBack();
+        run = newRun();
+      }
+      case Effect.Release release -> {
+        giveBack();
+        run = newRun();
+      }
+    }
+  }
+
+  private void assemble() {
+    mainClaim = new DiskClaim(parts.blocking());
+    Assembly next = new Assembly(run, mainClaim);
+    assembly = next;
+    next.begin();
+  }
+
+  /** Ends every part and gives the disks back, in whatever state all that is. */
+  private void giveBack() {
+    Serving now = serving;
+    Assembly assembling = assembly;
+    if (now == null && assembling != null) {
+      assembling.abandon();
+    }
+    if (now != null) {
+      now.queues().tellAll(new QueueCommand.Abandon());
+      now.relocator().tell(new RelocatorCommand.Abandon());
+      now.writer().tell(new MetadataCommand.Stop(Duration.ofMillis(100), now.metadataInbox()));
+      run.leave(now.relocator());
+      run.leave(now.writer());
+      now.release();
+    }
+    run.end();
+    if (assembling != null) {
+      for (UUID spare : assembling.attachedSpares()) {
+        parts.spares().tell(new SpareCommand.Detach(spare, settings.name()));
+      }
+    }
+    mainClaim.withdraw();
+    frontends.keySet().forEach(frontend -> getContext().unwatch(frontend));
+    frontends.clear();
+    refuseAll(repairAskers, "the device ended meanwhile");
+    refuseAll(scrubAskers, "the device ended meanwhile");
+    serving = null;
+    assembly = null;
+    draining = null;
+    freezing = null;
+    servingSince = null;
+    answerStatus();
+  }
+
+  private static void refuseAll(List<ActorRef<Answer>> askers, String sentence) {
+    askers.forEach(asker -> asker.tell(new Answer.Refused(sentence)));
+    askers.clear();
+  }
+
+  private void happened(Event.Severity severity, String kind, String sentence) {
+    parts.monitor().tell(new MonitorCommand.Happened(severity, settings.name(), kind, sentence));
+  }
+
+  // Status.
+
+  private void status(ActorRef<DeviceStatus> replyTo) {
+    statusAskers.add(replyTo);
+    Serving now = serving;
+    if (now == null) {
+      answerStatus();
+    } else if (statusAskers.size() == 1) {
+      now.askMetadata();
+      run.later("status", STATUS_WAIT.toNanos(), new DeviceNews.StatusOverdue(run.number));
+    }
+  }
+
+  private void answerStatus() {
+    if (statusAskers.isEmpty()) {
+      return;
+    }
+    DeviceStatus status =
+        StatusOf.device(
+            settings,
+            life,
+            Optional.ofNullable(serving),
+            held.size(),
+            restarts,
+            Optional.ofNullable(servingSince));
+    statusAskers.forEach(asker -> asker.tell(status));
+    statusAskers.clear();
+    run.notLater("status");
+  }
+}

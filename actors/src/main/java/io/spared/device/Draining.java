@@ -1,0 +1,190 @@
+package io.spared.device;
+
+import io.spared.format.Change;
+import io.spared.format.CleanMark;
+import io.spared.format.CleanStop;
+import io.spared.metadata.MetadataCommand;
+import io.spared.monitor.Event;
+import io.spared.queue.QueueCommand;
+import io.spared.relocation.RelocatorCommand;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * The end of a device that serves, stage by stage: requests end, then blocks on their way, then
+ * disks are flushed, the mark of a clean stop is committed, and the writer of the metadata ends.
+ * Each stage has its share of the deadline ({@link DrainPlan}); what does not end in its share is
+ * left behind and the next begins, so the whole ends in time whatever the disks do.
+ *
+ * <p>The mark is committed only when every stage before it ended by itself, nothing is in doubt and
+ * every flush succeeded: it says that the disks hold all that was ever acknowledged.
+ */
+final class Draining {
+  private final Run run;
+  private final Serving serving;
+  private final DrainPlan plan;
+  private final long sinceNanos;
+  private DrainPlan.Stage stage = DrainPlan.Stage.QUEUES;
+  private boolean relocatorTold;
+  private boolean clean = true;
+  private boolean flushed;
+  private boolean metadataStopped;
+  private boolean done;
+
+  Draining(Run run, Serving serving, long nanos) {
+    this.run = run;
+    this.serving = serving;
+    this.plan = new DrainPlan(nanos);
+    this.sinceNanos = run.nowNanos();
+    serving.stopScrubber();
+    serving.queues().tellAll(new QueueCommand.Drain());
+    await(DrainPlan.Stage.QUEUES);
+  }
+
+  private void await(DrainPlan.Stage next) {
+    stage = next;
+    run.later("drain", leftNanos(next), new DeviceNews.DrainOverdue(run.number, next));
+  }
+
+  private long leftNanos(DrainPlan.Stage of) {
+    return plan.leftNanos(of, run.nowNanos() - sinceNanos);
+  }
+
+  /** Goes on as far as it can; true once all has ended. */
+  boolean step() {
+    if (stage == DrainPlan.Stage.QUEUES || stage == DrainPlan.Stage.ABANDONED) {
+      if (!serving.queues().allDrained()) {
+        return false;
+      }
+      if (!relocatorTold) {
+        relocatorTold = true;
+        serving.relocator().tell(new RelocatorCommand.Drain());
+      }
+      if (!serving.isRelocatorDrained() && stage == DrainPlan.Stage.QUEUES) {
+        return false;
+      }
+      beginFlush();
+    }
+    if (stage == DrainPlan.Stage.FLUSH && flushed) {
+      beginCleanMark();
+    }
+    if (stage == DrainPlan.Stage.CLEAN_MARK && serving.cleanMark().isPresent()) {
+      if (serving.cleanMark().get()) {
+        CleanStop stop = new CleanStop(serving.image().deviceId(), serving.image().position());
+        CleanStops stops = run.parts.cleanStops();
+        run.parts.blocking().execute(() -> stops.record(stop));
+      } else {
+        dirty("the mark of a clean stop could not be committed");
+      }
+      beginMetadata();
+    }
+    return done || (stage == DrainPlan.Stage.METADATA && metadataStopped);
+  }
+
+  private void beginFlush() {
+    await(DrainPlan.Stage.FLUSH);
+    if (serving.flushes().isRunning()) {
+      dirty("a flush that began before has not ended");
+      flushed = true;
+      return;
+    }
+    serving
+        .flushes()
+        .begin(
+            run.parts.home().engine().nanoTime() + leftNanos(DrainPlan.Stage.FLUSH),
+            () -> {
+              flushed = true;
+              List<String> failures = serving.flushes().failures();
+              if (!failures.isEmpty()) {
+                dirty("not flushed: " + String.join("; ", failures));
+              }
+            });
+  }
+
+  private void beginCleanMark() {
+    if (serving.doubts().inDoubtCount() > 0) {
+      dirty("writes are in doubt");
+    }
+    if (serving.doubts().failedFlush() != null) {
+      dirty("a flush had failed");
+    }
+    if (!serving.commits().isQuiet()) {
+      dirty("commits are not decided");
+    }
+    if (!clean) {
+      beginMetadata();
+      return;
+    }
+    await(DrainPlan.Stage.CLEAN_MARK);
+    serving
+        .commits()
+        .ask(
+            List.of(
+                new Change.CleanMarked(
+                    new CleanMark(
+                        run.parts.owner().hostId(),
+                        0,
+                        run.parts.world().clock().now().toEpochMilli()))),
+            new Commits.Purpose.CleanMark(),
+            run.nowNanos());
+  }
+
+  private void beginMetadata() {
+    await(DrainPlan.Stage.METADATA);
+    serving
+        .writer()
+        .tell(
+            new MetadataCommand.Stop(
+                Duration.ofNanos(leftNanos(DrainPlan.Stage.METADATA)), serving.metadataInbox()));
+  }
+
+  void metadataStopped(int heldWrites) {
+    if (heldWrites > 0) {
+      serving.happened(
+          Event.Severity.WARNING,
+          "drain.held",
+          "the kernel still holds " + heldWrites + " writes to its metadata");
+    }
+    metadataStopped = true;
+  }
+
+  /** A stage's time is over: what is missing is left behind. */
+  void overdue(DrainPlan.Stage of) {
+    if (of != stage) {
+      return;
+    }
+    switch (of) {
+      case QUEUES -> {
+        dirty("requests did not end in time and were abandoned");
+        serving.queues().tellAll(new QueueCommand.Abandon());
+        serving.relocator().tell(new RelocatorCommand.Abandon());
+        relocatorTold = true;
+        await(DrainPlan.Stage.ABANDONED);
+      }
+      case ABANDONED -> {
+        dirty("queues do not answer");
+        beginFlush();
+      }
+      case FLUSH -> {
+        dirty("its disks were not flushed in time");
+        flushed = true;
+        beginMetadata();
+      }
+      case CLEAN_MARK -> {
+        dirty("the mark of a clean stop was not committed in time");
+        beginMetadata();
+      }
+      case METADATA -> {
+        dirty("the writer of its metadata did not end in time");
+        done = true;
+      }
+    }
+  }
+
+  private void dirty(String why) {
+    if (clean) {
+      serving.happened(Event.Severity.WARNING, "drain.unclean", "not a clean stop: " + why);
+    }
+    clean = false;
+  }
+}

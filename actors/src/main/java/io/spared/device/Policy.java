@@ -1,0 +1,187 @@
+package io.spared.device;
+
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** The settings of a device that can be changed while it runs, and how their values are written. */
+final class Policy {
+  private static final Pattern DURATION =
+      Pattern.compile(
+          "(\\d+)\\s*(ms|s|seconds?|m|minutes?|h|hours?|d|days?)", Pattern.CASE_INSENSITIVE);
+  private static final Pattern BYTES =
+      Pattern.compile("(\\d+)\\s*(B|KiB|MiB|GiB)", Pattern.CASE_INSENSITIVE);
+
+  private Policy() {}
+
+  /** A value that was understood, or why not. */
+  record Reading(Optional<String> problem, UnaryOperator<DeviceSettings> change) {
+    DeviceSettings apply(DeviceSettings settings) {
+      return change.apply(settings);
+    }
+  }
+
+  static Reading read(String name, String value) {
+    return switch (name) {
+      case "auto-repair" ->
+          flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, on, null, null, null, null)));
+      case "surface-scan" ->
+          flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, null, null, null, null, on)));
+      case "scrub-interval" ->
+          duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, d, null, null, null)));
+      case "surface-period" ->
+          duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, null, d, null, null)));
+      case "surface-floor" -> {
+        Optional<Long> bytes = bytes(value);
+        yield bytes.isEmpty() || bytes.get() < 64 << 10
+            ? refused(name + ": " + value + " is not a rate; write for example 1 MiB")
+            : new Reading(
+                Optional.empty(),
+                s -> s.withUpkeep(upkeep(s, null, null, null, bytes.get(), null)));
+      }
+      case "request-deadline" ->
+          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, d, null, null)));
+      case "commit-timeout" ->
+          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, null, d, null)));
+      case "drain-deadline" ->
+          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, null, null, d)));
+      default ->
+          refused(
+              name
+                  + " is no setting; there are auto-repair, commit-timeout, drain-deadline,"
+                  + " request-deadline, scrub-interval, surface-floor, surface-period, surface-scan");
+    };
+  }
+
+  /** The interface of a change with one value. */
+  private interface With<T> {
+    DeviceSettings apply(DeviceSettings settings, T value);
+  }
+
+  private static Reading flag(String name, String value, With<Boolean> with) {
+    return switch (value.toLowerCase(Locale.ROOT)) {
+      case "on", "true", "yes" -> new Reading(Optional.empty(), s -> with.apply(s, true));
+      case "off", "false", "no" -> new Reading(Optional.empty(), s -> with.apply(s, false));
+      default -> refused(name + ": " + value + " is neither on nor off");
+    };
+  }
+
+  private static Reading duration(String name, String value, With<Duration> with) {
+    Matcher matcher = DURATION.matcher(value.strip());
+    if (!matcher.matches()) {
+      return refused(name + ": " + value + " is no time; write for example 90 s or 1 hour");
+    }
+    long count = Long.parseLong(matcher.group(1));
+    String unit = matcher.group(2).toLowerCase(Locale.ROOT);
+    Duration duration =
+        unit.equals("ms")
+            ? Duration.ofMillis(count)
+            : switch (unit.charAt(0)) {
+              case 's' -> Duration.ofSeconds(count);
+              case 'm' -> Duration.ofMinutes(count);
+              case 'h' -> Duration.ofHours(count);
+              default -> Duration.ofDays(count);
+            };
+    if (duration.isZero() || duration.compareTo(Duration.ofDays(3650)) > 0) {
+      return refused(name + ": " + value + " is outside of 1 ms to 10 years");
+    }
+    return new Reading(Optional.empty(), s -> with.apply(s, duration));
+  }
+
+  private static Optional<Long> bytes(String value) {
+    Matcher matcher = BYTES.matcher(value.strip());
+    if (!matcher.matches()) {
+      return Optional.empty();
+    }
+    int shift =
+        switch (matcher.group(2).toLowerCase(Locale.ROOT).charAt(0)) {
+          case 'k' -> 10;
+          case 'm' -> 20;
+          case 'g' -> 30;
+          default -> 0;
+        };
+    return Optional.of(Long.parseLong(matcher.group(1)) << shift);
+  }
+
+  private static Reading refused(String sentence) {
+    return new Reading(Optional.of(sentence), UnaryOperator.identity());
+  }
+
+  private static DeviceSettings.Upkeep upkeep(
+      DeviceSettings s,
+      @org.jspecify.annotations.Nullable Boolean autoRepair,
+      @org.jspecify.annotations.Nullable Duration scrub,
+      @org.jspecify.annotations.Nullable Duration period,
+      @org.jspecify.annotations.Nullable Long floor,
+      @org.jspecify.annotations.Nullable Boolean surface) {
+    DeviceSettings.Upkeep u = s.upkeep();
+    return new DeviceSettings.Upkeep(
+        autoRepair == null ? u.autoRepair() : autoRepair,
+        scrub == null ? u.scrubInterval() : scrub,
+        period == null ? u.surfacePeriod() : period,
+        floor == null ? u.surfaceFloorBytesPerSecond() : floor,
+        surface == null ? u.surfaceScan() : surface);
+  }
+
+  private static DeviceSettings.Deadlines deadlines(
+      DeviceSettings s,
+      @org.jspecify.annotations.Nullable Duration request,
+      @org.jspecify.annotations.Nullable Duration commit,
+      @org.jspecify.annotations.Nullable Duration drain) {
+    DeviceSettings.Deadlines d = s.deadlines();
+    return new DeviceSettings.Deadlines(
+        d.open(),
+        request == null ? d.request() : request,
+        commit == null ? d.commit() : commit,
+        drain == null ? d.drain() : drain);
+  }
+
+  /** What the device's metadata says, unless the configuration says otherwise. */
+  static DeviceSettings fromMetadata(DeviceSettings settings, Map<String, String> policy) {
+    DeviceSettings next = settings;
+    for (Map.Entry<String, String> entry : policy.entrySet()) {
+      if (!settings.overrides().containsKey(entry.getKey())) {
+        Reading reading = read(entry.getKey(), entry.getValue());
+        if (reading.problem().isEmpty()) {
+          next = reading.apply(next);
+        }
+      }
+    }
+    return next;
+  }
+
+  /** Every setting with its value and where it comes from. */
+  static Map<String, DeviceStatus.PolicyValue> shown(
+      DeviceSettings settings, Map<String, String> metadata) {
+    Map<String, String> values = new TreeMap<>();
+    values.put("auto-repair", settings.upkeep().autoRepair() ? "on" : "off");
+    values.put("surface-scan", settings.upkeep().surfaceScan() ? "on" : "off");
+    values.put("scrub-interval", words(settings.upkeep().scrubInterval()));
+    values.put("surface-period", words(settings.upkeep().surfacePeriod()));
+    values.put("surface-floor", settings.upkeep().surfaceFloorBytesPerSecond() + " B");
+    values.put("request-deadline", words(settings.deadlines().request()));
+    values.put("commit-timeout", words(settings.deadlines().commit()));
+    values.put("drain-deadline", words(settings.deadlines().drain()));
+    Map<String, DeviceStatus.PolicyValue> shown = new TreeMap<>();
+    values.forEach((name, value) -> {
+      String fixedAt = settings.overrides().get(name);
+      shown.put(
+          name,
+          new DeviceStatus.PolicyValue(
+              value,
+              fixedAt != null ? fixedAt : metadata.containsKey(name) ? "metadata" : "default"));
+    });
+    return shown;
+  }
+
+  private static String words(Duration duration) {
+    return duration.toMillis() % 1000 == 0
+        ? duration.toSeconds() + " s"
+        : duration.toMillis() + " ms";
+  }
+}
