@@ -9,6 +9,7 @@ package io.spared.ffi.engine;
  * @param slabBytes how large the slab may become
  * @param files how many files can be registered
  * @param threadsPerDisk how many threads of the threads engine one disk may block
+ * @param longEntries whether the ring's entries are long enough for commands of 32 bytes (SQE128)
  */
 public record EngineSettings(
     int submissions,
@@ -16,10 +17,11 @@ public record EngineSettings(
     int slabChunkBytes,
     long slabBytes,
     int files,
-    int threadsPerDisk) {
+    int threadsPerDisk,
+    boolean longEntries) {
 
   public static final EngineSettings DEFAULT =
-      new EngineSettings(256, 4096, 4 << 20, 64L << 20, 1024, 16);
+      new EngineSettings(256, 4096, 4 << 20, 64L << 20, 1024, 16, false);
 
   public EngineSettings {
     check(Integer.bitCount(submissions) == 1, "submissions", submissions, "a power of two");
@@ -49,6 +51,12 @@ public record EngineSettings(
   }
 
   public EngineSettings withSlab(int chunkBytes, long bytes) {
-    return new EngineSettings(submissions, completions, chunkBytes, bytes, files, threadsPerDisk);
+    return new EngineSettings(
+        submissions, completions, chunkBytes, bytes, files, threadsPerDisk, longEntries);
+  }
+
+  public EngineSettings withLongEntries() {
+    return new EngineSettings(
+        submissions, completions, slabChunkBytes, slabBytes, files, threadsPerDisk, true);
   }
 }

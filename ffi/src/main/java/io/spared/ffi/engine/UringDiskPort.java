@@ -7,7 +7,7 @@ import io.spared.ffi.libc.Memory;
 import io.spared.ffi.uring.UringNumbers;
 
 /** A file or block device on an io_uring. */
-final class UringDiskPort extends UringPort implements DiskPort {
+class UringDiskPort extends UringPort implements DiskPort {
   /** The step of a request that only waits for its flush. */
   private static final int STEP_FLUSH = 100;
 

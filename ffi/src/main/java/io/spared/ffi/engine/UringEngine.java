@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <p>One timeout in the ring stands for all deadlines; it is moved only when an earlier one comes,
  * so deadlines that are not missed cost no system call.
  */
-public final class UringEngine implements FileEngine {
+public final class UringEngine implements FileEngine, DriverEngine {
   private static final LongAdder LEFT_BEHIND = new LongAdder();
 
   /** How long closing tries to get requests back from the kernel. */
@@ -106,7 +106,10 @@ public final class UringEngine implements FileEngine {
    */
   public static UringEngine open(Clock clock, EngineSettings settings)
       throws UringUnavailableException, NativeException {
-    Uring ring = Uring.open(UringSettings.data(settings.submissions(), settings.completions()));
+    Uring ring =
+        Uring.open(
+            UringSettings.data(
+                settings.submissions(), settings.completions(), settings.longEntries()));
     try {
       return new UringEngine(clock, settings, ring, Libc.eventCounter(true));
     } catch (NativeException | RuntimeException e) {
@@ -154,9 +157,14 @@ public final class UringEngine implements FileEngine {
     return new UringDiskPort(this, file, kind);
   }
 
-  /** A way to give a driver commands on this engine's ring. */
-  public UringCommandPort commands(Descriptor file) {
-    return new UringCommandPort(this, file);
+  @Override
+  public DriverPort driver(Descriptor file) {
+    return new UringDriverPort(this, file);
+  }
+
+  @Override
+  public boolean hasLongEntries() {
+    return ring.hasWideCommands();
   }
 
   @Override
@@ -256,25 +264,30 @@ public final class UringEngine implements FileEngine {
   }
 
   void pushCommand(
+      int slot, int entryFlags, int file, int command, long payloadFirst, long payloadSecond) {
+    ring.pushCommand(
+        entryFlags, file, command, 0, 0, 0, userData(slot), payloadFirst, payloadSecond);
+    kernelEntries++;
+  }
+
+  void pushWideCommand(
       int slot,
       int entryFlags,
       int file,
       int command,
-      long address,
-      int commandFlags,
-      int bufferIndex,
       long payloadFirst,
-      long payloadSecond) {
-    ring.pushCommand(
+      long payloadSecond,
+      long payloadThird,
+      long payloadFourth) {
+    ring.pushWideCommand(
         entryFlags,
         file,
         command,
-        address,
-        commandFlags,
-        bufferIndex,
         userData(slot),
         payloadFirst,
-        payloadSecond);
+        payloadSecond,
+        payloadThird,
+        payloadFourth);
     kernelEntries++;
   }
 

@@ -173,21 +173,30 @@ public final class Uring implements AutoCloseable {
   }
 
   /**
-   * Pushes a driver's command with up to 80 bytes of payload, on a ring with wide commands. The
-   * payload is taken from the buffer's position to its limit, which are left as they are.
+   * Pushes a driver's command with 32 bytes of payload (four numbers in native byte order), on a
+   * ring with wide commands.
    */
   public void pushWideCommand(
-      int entryFlags, int file, int command, long address, long userData, ByteBuffer payload) {
+      int entryFlags,
+      int file,
+      int command,
+      long userData,
+      long payloadFirst,
+      long payloadSecond,
+      long payloadThird,
+      long payloadFourth) {
     if (entryShift != 7) {
       throw new IllegalStateException("this ring was not opened for wide commands");
     }
-    int bytes = payload.remaining();
-    if (bytes > 80) {
-      throw new IllegalArgumentException("a command carries at most 80 bytes, not " + bytes);
-    }
     int at = (pushedTail & submissionMask) << entryShift;
-    pushCommand(entryFlags, file, command, address, 0, 0, userData, 0, 0);
-    entries.put(at + 48, payload, payload.position(), bytes);
+    pushCommand(entryFlags, file, command, 0, 0, 0, userData, payloadFirst, payloadSecond);
+    entries.putLong(at + 64, payloadThird);
+    entries.putLong(at + 72, payloadFourth);
+  }
+
+  /** Whether commands may carry 32 bytes. */
+  public boolean hasWideCommands() {
+    return entryShift == 7;
   }
 
   private void push(

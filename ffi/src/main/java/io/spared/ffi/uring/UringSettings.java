@@ -12,13 +12,8 @@ package io.spared.ffi.uring;
  */
 public record UringSettings(
     int submissions, int completions, boolean wideCommands, boolean ownThread, boolean mapped) {
-  /** For data: used by one thread, plain entries. */
-  public static UringSettings data(int submissions, int completions) {
-    return new UringSettings(submissions, completions, false, true, false);
-  }
-
-  /** For control commands: wide entries, from whatever thread has it at the time. */
-  public static UringSettings control() {
-    return new UringSettings(16, 32, true, false, false);
+  /** For an engine: used by one thread. */
+  public static UringSettings data(int submissions, int completions, boolean wideCommands) {
+    return new UringSettings(submissions, completions, wideCommands, true, false);
   }
 }

@@ -148,11 +148,10 @@ class UringTest {
       ring.pushCommand(0, file.number(), 0xc010_7520, 0, 0, 0, 5, 1, 2);
       assertThat(endOf(ring)).isEqualTo(-Errno.EOPNOTSUPP.number());
       if (settings.wideCommands()) {
-        ring.pushWideCommand(0, file.number(), 0xc020_7504, 0, 6, Memory.structure(80));
+        ring.pushWideCommand(0, file.number(), 0xc020_7504, 6, 1, 2, 3, 4);
         assertThat(endOf(ring)).isEqualTo(-Errno.EOPNOTSUPP.number());
       } else {
-        assertThatThrownBy(
-                () -> ring.pushWideCommand(0, file.number(), 1, 0, 6, Memory.structure(80)))
+        assertThatThrownBy(() -> ring.pushWideCommand(0, file.number(), 1, 6, 1, 2, 3, 4))
             .isInstanceOf(IllegalStateException.class);
       }
     }
