@@ -69,6 +69,11 @@ public final class TestDisk implements DiskBytes {
     }
   }
 
+  /** Everything that was ever written, by its offset. */
+  public void forEachUnit(java.util.function.BiConsumer<Long, byte[]> user) {
+    units.forEach((unit, content) -> user.accept(unit * UNIT, content.clone()));
+  }
+
   public TestDisk copy() {
     TestDisk copy = new TestDisk(sizeBytes);
     units.forEach((unit, content) -> copy.units.put(unit, content.clone()));

@@ -1,0 +1,34 @@
+package io.spared.discovery;
+
+import java.util.Set;
+import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/** What discovery asks of its owner. */
+public sealed interface DiscoveryRequest {
+  /** What must not be opened, and which devices need no activation. Asked before every scan. */
+  record WhatIsServed(ActorRef<Served> replyTo) implements DiscoveryRequest {}
+
+  /**
+   * Start this device. The owner adds it like one from the configuration, which opens its disks
+   * exclusively and compares them with the metadata once more; it refuses what it has already, or
+   * what the configuration says otherwise.
+   */
+  record Activate(SetUp setUp, ActorRef<Activation> replyTo) implements DiscoveryRequest {}
+
+  /**
+   * What this host serves now.
+   *
+   * @param deviceIds of all devices that are supervised, whatever their phase
+   * @param names kernel names (ublkb0) and paths under which they are served
+   */
+  record Served(Set<UUID> deviceIds, Set<String> names) {
+    public Served {
+      deviceIds = Set.copyOf(deviceIds);
+      names = Set.copyOf(names);
+    }
+  }
+
+  /** The answer to {@link Activate}: whether it has begun. */
+  record Activation(boolean accepted, String sentence) {}
+}

@@ -1,0 +1,28 @@
+package io.spared.discovery;
+
+import io.spared.format.CleanStop;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * What this host knows beside the disks.
+ *
+ * @param hostId its own identifier, as it stands in the metadata of devices that it owns
+ * @param cleanStops its own records of clean stops
+ * @param remembered the devices that it has run
+ * @param active the devices that it serves now, or is about to
+ * @param threshold the confidence from which a set-up is activated
+ */
+public record HostKnowledge(
+    UUID hostId,
+    Map<UUID, CleanStop> cleanStops,
+    Map<UUID, Remembered> remembered,
+    Set<UUID> active,
+    int threshold) {
+  public HostKnowledge {
+    cleanStops = Map.copyOf(cleanStops);
+    remembered = Map.copyOf(remembered);
+    active = Set.copyOf(active);
+  }
+}
