@@ -17,13 +17,9 @@ final class Tag {
     /** Not fetched yet. */
     NEW,
     WITH_DRIVER,
-    /** The data of a write are being brought. */
-    COPYING_IN,
     /** Waits for a buffer or for a request of the device's queue. */
     WAITING,
     IN_DEVICE,
-    /** The data of a read are being delivered. */
-    COPYING_OUT,
     /** It arrived and is not answered: the next server gets it again. */
     LEFT,
     /** The driver does not want it back. */
@@ -35,9 +31,6 @@ final class Tag {
   /** The fetch or commit; in flight exactly while the driver has the tag. */
   final IoRequest command;
 
-  /** Copying of data, with user copy. */
-  final IoRequest copy;
-
   State state = State.NEW;
   IoDescriptors.Operation operation = IoDescriptors.Operation.OTHER;
   long startBytes;
@@ -48,7 +41,7 @@ final class Tag {
   /** The data of a write are in the buffer. */
   boolean filled;
 
-  /** What is committed once the data of a read are delivered, or once there is a new buffer. */
+  /** What is committed once there is a new buffer. */
   int result;
 
   /** Only a buffer for its next request is missing. */
@@ -60,6 +53,5 @@ final class Tag {
   Tag(int number, Completions completions) {
     this.number = number;
     this.command = new IoRequest(completions).attach(this);
-    this.copy = new IoRequest(completions).attach(this);
   }
 }

@@ -6,7 +6,6 @@ import io.spared.ffi.engine.Completions;
 import io.spared.ffi.engine.DriverEngine;
 import io.spared.ffi.engine.IoBuffer;
 import io.spared.ffi.engine.IoRequest;
-import io.spared.ffi.engine.Ledger;
 import io.spared.ffi.ublk.IoDescriptors;
 import io.spared.ffi.ublk.UblkCharacterDevice;
 import io.spared.ffi.ublk.UblkException;
@@ -274,11 +273,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       if (!(request.attachment() instanceof Tag tag)) {
         throw new IllegalStateException("a request without a tag: " + request);
       }
-      if (request == tag.command) {
-        commandEnded(tag, request);
-      } else {
-        copied(tag, request);
-      }
+      commandEnded(tag, request);
       request = completions.next();
     }
     serveWaiting();
@@ -335,9 +330,11 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
           }
         }
         if (tag.operation == IoDescriptors.Operation.WRITE && !tag.filled) {
-          tag.state = Tag.State.COPYING_IN;
-          thePort().copyIn(tag.number, tag.copy, tag.buffer, tag.lengthBytes, Ledger.NEVER);
-          return true;
+          if (!thePort().copyIn(tag.number, tag.buffer, tag.lengthBytes)) {
+            answer(tag, EIO);
+            return true;
+          }
+          tag.filled = true;
         }
         return submit(tag, tag.buffer);
       }
@@ -381,18 +378,6 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     return buffer;
   }
 
-  private void copied(Tag tag, IoRequest request) {
-    boolean done = request.outcome() == IoRequest.Outcome.DONE;
-    if (tag.state == Tag.State.COPYING_OUT) {
-      answer(tag, done ? tag.result : EIO);
-    } else if (!done || failing) {
-      answer(tag, EIO);
-    } else {
-      tag.filled = true;
-      advance(tag);
-    }
-  }
-
   @Override
   public void completed(DeviceRequest request) {
     if (!(request.attachment() instanceof Tag tag)) {
@@ -409,11 +394,11 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
           tag, result > 0 && tag.operation == IoDescriptors.Operation.READ ? EIO : result);
       return;
     }
-    if (result > 0 && tag.operation == IoDescriptors.Operation.READ && !byDriver) {
-      tag.state = Tag.State.COPYING_OUT;
-      tag.result = result;
-      thePort().copyOut(tag.number, tag.copy, must(tag.buffer), result, Ledger.NEVER);
-      return;
+    if (result > 0
+        && tag.operation == IoDescriptors.Operation.READ
+        && !byDriver
+        && !thePort().copyOut(tag.number, must(tag.buffer), result)) {
+      result = EIO;
     }
     answer(tag, result);
   }

@@ -1,6 +1,7 @@
 package io.spared.ffi.ublk;
 
 import io.spared.ffi.Errno;
+import io.spared.ffi.engine.Buffers;
 import io.spared.ffi.engine.DriverEngine;
 import io.spared.ffi.engine.DriverPort;
 import io.spared.ffi.engine.IoBuffer;
@@ -26,6 +27,7 @@ public final class UblkQueuePort {
   private final int mappedBytes;
   private final IoDescriptors descriptors;
   private final DriverPort port;
+  private final Descriptor file;
   private final boolean userCopy;
   private boolean closed;
 
@@ -42,6 +44,7 @@ public final class UblkQueuePort {
     this.mappedBytes = mappedBytes;
     this.descriptors = new IoDescriptors(Memory.at(mappedAddress, mappedBytes), info.depth());
     this.port = engine.driver(file);
+    this.file = file.retain();
     this.userCopy = info.has(UblkFeature.USER_COPY);
   }
 
@@ -84,31 +87,39 @@ public final class UblkQueuePort {
         request,
         IoCommands.code(number, info.has(UblkFeature.CMD_IOCTL_ENCODE)),
         IoCommands.firstWord(queue, tag, result),
-        buffer == null ? 0 : Memory.address(buffer.bytes()));
+        buffer == null ? 0 : Buffers.address(buffer));
   }
 
-  /** User copy: brings the data of a write. */
-  public void copyIn(int tag, IoRequest request, IoBuffer buffer, int bytes, long deadlineNanos) {
-    port.submit(
-        request.transfer(
-            IoRequest.Operation.READ,
-            IoCommands.userCopyOffset(queue, tag),
-            buffer,
-            0,
-            bytes,
-            deadlineNanos));
+  /**
+   * User copy: brings the data of a write. A copy from memory to memory, so the call is made here
+   * and now: on a ring it would be handed to another thread.
+   *
+   * @return whether all of it was brought
+   */
+  public boolean copyIn(int tag, IoBuffer buffer, int bytes) {
+    return copied(tag, buffer, bytes, false);
   }
 
   /** User copy: delivers the data of a read. */
-  public void copyOut(int tag, IoRequest request, IoBuffer buffer, int bytes, long deadlineNanos) {
-    port.submit(
-        request.transfer(
-            IoRequest.Operation.WRITE,
-            IoCommands.userCopyOffset(queue, tag),
-            buffer,
-            0,
-            bytes,
-            deadlineNanos));
+  public boolean copyOut(int tag, IoBuffer buffer, int bytes) {
+    return copied(tag, buffer, bytes, true);
+  }
+
+  private boolean copied(int tag, IoBuffer buffer, int bytes, boolean out) {
+    long offsetBytes = IoCommands.userCopyOffset(queue, tag);
+    int done = 0;
+    while (done < bytes) {
+      long address = Buffers.address(buffer) + done;
+      long count =
+          out
+              ? Libc.pwrite(file, address, bytes - done, offsetBytes + done)
+              : Libc.pread(file, address, bytes - done, offsetBytes + done);
+      if (count <= 0) {
+        return false;
+      }
+      done += (int) count;
+    }
+    return true;
   }
 
   /** The result of a request that failed: never 0, which would have a write repeated for ever. */
@@ -121,6 +132,7 @@ public final class UblkQueuePort {
     if (!closed) {
       closed = true;
       port.detach();
+      file.release();
       Libc.unmap(mappedAddress, mappedBytes);
     }
   }

@@ -1,0 +1,10 @@
+package io.spared.ffi.engine;
+
+/** Where a buffer lies, for drivers inside ffi that fill buffers by themselves. */
+public final class Buffers {
+  private Buffers() {}
+
+  public static long address(IoBuffer buffer) {
+    return buffer.address();
+  }
+}
