@@ -86,6 +86,10 @@ public final class LogAppender {
     return usedBytes + payload.recordBytes() <= superblock.layout().logBytes();
   }
 
+  public long freeBytes() {
+    return superblock.layout().logBytes() - usedBytes;
+  }
+
   /** The used part of the log, from 0 to 1. */
   public double fill() {
     return (double) usedBytes / superblock.layout().logBytes();

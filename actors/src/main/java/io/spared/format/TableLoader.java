@@ -86,6 +86,9 @@ public final class TableLoader implements Reading {
       }
     } catch (FormatException e) {
       fail(e.sentence());
+    } catch (IllegalArgumentException e) {
+      // The table's own word: an entry that its geometry does not allow.
+      fail("an entry cannot be: " + e.getMessage());
     }
   }
 

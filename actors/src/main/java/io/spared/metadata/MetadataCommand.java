@@ -142,4 +142,15 @@ public sealed interface MetadataCommand {
    * and the actor stops; answered by {@link MetadataReply.Stopped} in any state.
    */
   record Stop(Duration deadline, ActorRef<MetadataReply> replyTo) implements MetadataCommand {}
+
+  /** What the writer tells itself; nobody else sends these. */
+  sealed interface Internal extends MetadataCommand {}
+
+  /** Requests have ended. */
+  enum IoEnded implements Internal {
+    SIGNAL
+  }
+
+  /** A timer of its own has fired. */
+  record AlarmFired(Alarms.Kind kind) implements Internal {}
 }

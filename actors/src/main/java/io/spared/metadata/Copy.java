@@ -1,0 +1,59 @@
+package io.spared.metadata;
+
+import io.spared.ffi.engine.DiskPort;
+import io.spared.format.CopyPlace;
+import io.spared.format.LogAppender;
+import io.spared.format.Position;
+import io.spared.format.Superblock;
+import io.spared.metadata.MetadataReply.CopyState;
+import org.jspecify.annotations.Nullable;
+
+/** One copy as the writer knows it. */
+final class Copy {
+  static final long NEVER = Long.MAX_VALUE;
+
+  final CopyPlace place;
+  final Superblock superblock;
+  final Lane lane;
+  @Nullable DiskPort port;
+  CopyState state = CopyState.STALE;
+  String reason = "";
+
+  /** The log that takes commits; null when no area is known to be whole. */
+  @Nullable LogAppender appender;
+
+  /** The last commit that is durable here; NONE when what stands here cannot be trusted. */
+  Position durable = Position.NONE;
+
+  /** The commit that the lane is writing, or that an abandoned write may still write. */
+  LogAppender.@Nullable Payload writing;
+
+  /** No commits are given while the seal of its new area is written. */
+  boolean switching;
+
+  /** The superblock does not stand as it should. */
+  boolean superblockDamaged;
+
+  /** Writes of a checkpoint that are in flight, or were abandoned and may still be carried out. */
+  int buildWrites;
+
+  int attempts;
+  long lastAttemptNanos;
+  long nextAttemptNanos = NEVER;
+
+  Copy(CopyPlace place, Superblock superblock, Lane lane) {
+    this.place = place;
+    this.superblock = superblock;
+    this.lane = lane;
+  }
+
+  boolean holds(long sequence) {
+    return durable.sequence() >= sequence;
+  }
+
+  /** The area that is not to be overwritten, or -1. */
+  int activeArea() {
+    LogAppender log = appender;
+    return log == null ? -1 : log.seal().area();
+  }
+}
