@@ -22,13 +22,18 @@ final class Lane {
 
   private final Engine engine;
   private final int bufferBytes;
+  private final boolean lasting;
   private final IoRequest request;
   private @Nullable IoBuffer buffer;
   private @Nullable DiskPort port;
   private @Nullable Ended handler;
   private boolean inFlight;
 
-  Lane(Engine engine, Completions completions, int bufferBytes) {
+  /**
+   * @param lasting it is kept while it has no buffer and nothing in flight
+   */
+  Lane(Engine engine, Completions completions, int bufferBytes, boolean lasting) {
+    this.lasting = lasting;
     this.engine = engine;
     this.bufferBytes = bufferBytes;
     this.request = new IoRequest(completions).attach(this);
@@ -41,6 +46,10 @@ final class Lane {
   /** In flight and not abandoned. */
   boolean isInFlight() {
     return inFlight;
+  }
+
+  boolean isLasting() {
+    return lasting;
   }
 
   /** Whether it has a buffer, and so is in use by somebody. */

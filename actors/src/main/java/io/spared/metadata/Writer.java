@@ -213,16 +213,18 @@ final class Writer implements ReadTask.Surroundings {
     return Math.clamp(engine.buffers().largestBytes(), Build.BUFFER_BYTES, LOADING_WINDOW_BYTES);
   }
 
+  /** A lane for one piece of work, which closes it at its end. */
   Lane newLane(int bufferBytes) {
-    lanes.removeIf(lane -> lane.isFree() && !lane.isOpen() && !isLaneOfCopy(lane));
-    Lane lane = new Lane(engine, completions, bufferBytes);
+    lanes.removeIf(lane -> lane.isFree() && !lane.isOpen() && !lane.isLasting());
+    Lane lane = new Lane(engine, completions, bufferBytes, false);
     lanes.add(lane);
     return lane;
   }
 
-  private boolean isLaneOfCopy(Lane lane) {
-    return copies.stream().anyMatch(copy -> copy.lane == lane)
-        || formerCopies.stream().anyMatch(copy -> copy.lane == lane);
+  private Lane newLaneOfCopy() {
+    Lane lane = new Lane(engine, completions, MAX_RECORD_BYTES, true);
+    lanes.add(lane);
+    return lane;
   }
 
   @Override
@@ -358,7 +360,7 @@ final class Writer implements ReadTask.Surroundings {
         new Copy(
             place,
             superblockOf(place, placement(), image().spares().get(place.spare())),
-            newLane(MAX_RECORD_BYTES));
+            newLaneOfCopy());
     copy.port = ports.get(place.spare());
     if (copy.port == null) {
       copy.state = CopyState.GONE;
@@ -964,6 +966,7 @@ final class Writer implements ReadTask.Surroundings {
     for (Copy former : List.copyOf(formerCopies)) {
       if (former.lane.isFree()) {
         former.lane.close();
+        lanes.remove(former.lane);
         formerCopies.remove(former);
       }
     }
@@ -1071,10 +1074,11 @@ final class Writer implements ReadTask.Surroundings {
         return copy;
       }
     }
-    Copy fresh = new Copy(at, superblock, newLane(MAX_RECORD_BYTES));
+    Copy fresh = new Copy(at, superblock, newLaneOfCopy());
     fresh.port = ports.get(at.spare());
     fresh.state = fresh.port == null ? CopyState.GONE : CopyState.STALE;
     fresh.reason = fresh.port == null ? "its disk is not there" : "it is new";
+    fresh.nextAttemptNanos = engine.nanoTime();
     return fresh;
   }
 

@@ -169,8 +169,9 @@ public final class SimEngine implements Engine {
     }
     long next = ledger.nextEventNanos();
     SimExecutor executor = world.executor();
-    if (next == Long.MIN_VALUE && executor != null) {
-      if (!turnAsked) {
+    if (next == Long.MIN_VALUE) {
+      // Without an executor, whoever turns this by hand signals.
+      if (executor != null && !turnAsked) {
         turnAsked = true;
         executor.ready(this::turnOfDispatcher);
       }

@@ -1,4 +1,0 @@
-@NullMarked
-package io.spared.format;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,4 +1,0 @@
-@NullMarked
-package io.spared.metadata;
-
-import org.jspecify.annotations.NullMarked;
