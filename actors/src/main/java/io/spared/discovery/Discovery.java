@@ -13,6 +13,7 @@ import io.spared.ffi.engine.IoRequest;
 import io.spared.format.Position;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
+import io.spared.ring.OneAnswer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -196,16 +197,16 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
             self.tell(new DiscoveryNews.GivenUp(number, "the disks cannot be listed: " + e));
           }
         });
-    getContext()
-        .ask(
-            DiscoveryRequest.Served.class,
-            owner,
-            settings.answerDeadline(),
-            DiscoveryRequest.WhatIsServed::new,
-            (served, error) ->
-                served == null
-                    ? new DiscoveryNews.GivenUp(number, "nobody said in time what is served")
-                    : new DiscoveryNews.ServedNow(number, served));
+    OneAnswer.ask(
+        getContext(),
+        DiscoveryRequest.Served.class,
+        owner,
+        settings.answerDeadline(),
+        DiscoveryRequest.WhatIsServed::new,
+        (served, late) ->
+            served == null
+                ? new DiscoveryNews.GivenUp(number, "nobody said in time what is served")
+                : new DiscoveryNews.ServedNow(number, served));
     timers.startSingleTimer(
         "prepare", new DiscoveryNews.ListOverdue(number), settings.answerDeadline());
   }
@@ -409,20 +410,19 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     long number = run.number;
     // Remembered before it starts: should the daemon die now, what is older is known to be old.
     ran(setUp.deviceId(), setUp.position());
-    getContext()
-        .ask(
-            DiscoveryRequest.Activation.class,
-            owner,
-            settings.answerDeadline(),
-            (ActorRef<DiscoveryRequest.Activation> replyTo) ->
-                new DiscoveryRequest.Activate(setUp, replyTo),
-            (activation, error) ->
-                new DiscoveryNews.Answered(
-                    number,
-                    setUp,
-                    activation == null
-                        ? new DiscoveryRequest.Activation(false, "nobody answered in time")
-                        : activation));
+    OneAnswer.ask(
+        getContext(),
+        DiscoveryRequest.Activation.class,
+        owner,
+        settings.answerDeadline(),
+        replyTo -> new DiscoveryRequest.Activate(setUp, replyTo),
+        (activation, late) ->
+            new DiscoveryNews.Answered(
+                number,
+                setUp,
+                activation == null
+                    ? new DiscoveryRequest.Activation(false, "nobody answered in time")
+                    : activation));
   }
 
   private void answered(DiscoveryNews.Answered news) {

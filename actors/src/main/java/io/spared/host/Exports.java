@@ -6,6 +6,7 @@ import io.spared.monitor.MonitorCommand;
 import io.spared.nbd.NbdRequest;
 import io.spared.nbd.negotiation.Answer;
 import io.spared.nbd.negotiation.ExportDescription;
+import io.spared.ring.OneAnswer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -125,16 +126,16 @@ final class Exports extends AbstractBehavior<Exports.Command> {
       return;
     }
     // A device that is being assembled is described once it is, by way of opening nothing.
-    getContext()
-        .ask(
-            DeviceCommand.Description.class,
-            device,
-            DESCRIBE_WAIT,
-            replyTo -> new DeviceCommand.DescribeWhenReady(replyTo),
-            (description, failure) -> {
-              find.replyTo().tell(answer(find.name(), description));
-              return new Done();
-            });
+    OneAnswer.ask(
+        getContext(),
+        DeviceCommand.Description.class,
+        device,
+        DESCRIBE_WAIT,
+        replyTo -> new DeviceCommand.DescribeWhenReady(replyTo),
+        (description, failure) -> {
+          find.replyTo().tell(answer(find.name(), description));
+          return new Done();
+        });
   }
 
   private static Answer answer(String name, DeviceCommand.@Nullable Description description) {
@@ -174,28 +175,28 @@ final class Exports extends AbstractBehavior<Exports.Command> {
                   Answer.Refusal.UNKNOWN, "there is no export " + open.name() + " here"));
       return;
     }
-    getContext()
-        .ask(
-            DeviceCommand.QueueOpening.class,
-            device,
-            OPEN_WAIT,
-            replyTo ->
-                new DeviceCommand.OpenQueue("NBD client " + open.client(), open.queue(), replyTo),
-            (opening, failure) -> {
-              open.replyTo()
-                  .tell(
-                      switch (opening) {
-                        case DeviceCommand.QueueOpening.Opened opened ->
-                            new NbdRequest.QueueAnswer.Opened(opened.context());
-                        case DeviceCommand.QueueOpening.NotOpened not ->
-                            new NbdRequest.QueueAnswer.Refused(
-                                Answer.Refusal.UNAVAILABLE, not.sentence());
-                        case null ->
-                            new NbdRequest.QueueAnswer.Refused(
-                                Answer.Refusal.UNAVAILABLE, open.name() + " does not answer");
-                      });
-              return new Done();
-            });
+    OneAnswer.ask(
+        getContext(),
+        DeviceCommand.QueueOpening.class,
+        device,
+        OPEN_WAIT,
+        replyTo ->
+            new DeviceCommand.OpenQueue("NBD client " + open.client(), open.queue(), replyTo),
+        (opening, failure) -> {
+          open.replyTo()
+              .tell(
+                  switch (opening) {
+                    case DeviceCommand.QueueOpening.Opened opened ->
+                        new NbdRequest.QueueAnswer.Opened(opened.context());
+                    case DeviceCommand.QueueOpening.NotOpened not ->
+                        new NbdRequest.QueueAnswer.Refused(
+                            Answer.Refusal.UNAVAILABLE, not.sentence());
+                    case null ->
+                        new NbdRequest.QueueAnswer.Refused(
+                            Answer.Refusal.UNAVAILABLE, open.name() + " does not answer");
+                  });
+          return new Done();
+        });
   }
 
   private void happened(Event.Severity severity, String device, String kind, String sentence) {

@@ -15,6 +15,7 @@ import io.spared.monitor.MonitorCommand;
 import io.spared.nbd.NbdFrontend;
 import io.spared.nbd.NbdListenerSettings;
 import io.spared.nbd.NbdRequest;
+import io.spared.ring.OneAnswer;
 import io.spared.ring.Ring;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareParts;
@@ -278,18 +279,18 @@ public final class Host extends AbstractBehavior<HostCommand> {
     }
     known.removing = remove.replyTo();
     long drainNanos = known.settings.deadlines().drain().toNanos();
-    getContext()
-        .ask(
-            Answer.class,
-            actor,
-            Duration.ofNanos(drainNanos).plusSeconds(2),
-            replyTo -> new DeviceCommand.Stop(remove.force(), drainNanos, replyTo),
-            (answer, failure) ->
-                new HostCommand.Removed(
-                    remove.name(),
-                    answer == null
-                        ? new Answer.Refused(remove.name() + " did not end in time")
-                        : answer));
+    OneAnswer.ask(
+        getContext(),
+        Answer.class,
+        actor,
+        Duration.ofNanos(drainNanos).plusSeconds(2),
+        replyTo -> new DeviceCommand.Stop(remove.force(), drainNanos, replyTo),
+        (answer, failure) ->
+            new HostCommand.Removed(
+                remove.name(),
+                answer == null
+                    ? new Answer.Refused(remove.name() + " did not end in time")
+                    : answer));
   }
 
   private void removed(HostCommand.Removed removed) {
@@ -426,13 +427,13 @@ public final class Host extends AbstractBehavior<HostCommand> {
         devices.remove(name);
         continue;
       }
-      getContext()
-          .ask(
-              Answer.class,
-              actor,
-              Duration.ofNanos(Math.max(1, deviceNanos)),
-              replyTo -> new DeviceCommand.Stop(true, deviceNanos * 95 / 100, replyTo),
-              (answer, failure) -> new HostCommand.Drained(name));
+      OneAnswer.ask(
+          getContext(),
+          Answer.class,
+          actor,
+          Duration.ofNanos(Math.max(1, deviceNanos)),
+          replyTo -> new DeviceCommand.Stop(true, deviceNanos * 95 / 100, replyTo),
+          (answer, failure) -> new HostCommand.Drained(name));
     }
     return devices.isEmpty() ? stopSpares() : this;
   }
@@ -454,17 +455,17 @@ public final class Host extends AbstractBehavior<HostCommand> {
     }
     shutdownStep = ShutdownStep.SPARES;
     Duration share = Duration.ofNanos(Math.max(1, ask.drainNanos() / 10));
-    getContext()
-        .ask(
-            SpareReply.class,
-            spares,
-            share.plusMillis(100),
-            replyTo -> new SpareCommand.Stop(share.toNanos(), replyTo),
-            (reply, failure) ->
-                new HostCommand.SparesStopped(
-                    reply instanceof SpareReply.Stopped stopped
-                        ? stopped.leftBehind()
-                        : List.of("spares did not end in time")));
+    OneAnswer.ask(
+        getContext(),
+        SpareReply.class,
+        spares,
+        share.plusMillis(100),
+        replyTo -> new SpareCommand.Stop(share.toNanos(), replyTo),
+        (reply, failure) ->
+            new HostCommand.SparesStopped(
+                reply instanceof SpareReply.Stopped stopped
+                    ? stopped.leftBehind()
+                    : List.of("spares did not end in time")));
     return this;
   }
 

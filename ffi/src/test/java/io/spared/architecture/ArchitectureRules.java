@@ -111,6 +111,18 @@ final class ArchitectureRules {
                   .as("files or threads"))
           .because("actors get files from ffi and threads from their dispatchers");
 
+  private static final ArchRule ANSWERS_STAY_ON_THEIR_DISPATCHER =
+      noClasses()
+          .should()
+          .accessTargetWhere(
+              anyOf(
+                      "org\\.apache\\.pekko\\.actor\\.typed\\.javadsl\\.(ActorContext|AskPattern)",
+                      Set.of("ask", "askWithStatus", "pipeToSelf"))
+                  .as("an ask"))
+          .because(
+              "Pekko hands such answers through the JVM's common pool, whose threads nobody"
+                  + " injects: OneAnswer keeps them on the asker's dispatcher");
+
   private static final ArchRule NOBODY_SLEEPS =
       noClasses()
           .should()
@@ -142,6 +154,7 @@ final class ArchitectureRules {
           LOGIC_WITHOUT_PEKKO,
           TIME_AND_CHANCE_ARE_INJECTED,
           FILES_AND_THREADS_ARE_INJECTED,
+          ANSWERS_STAY_ON_THEIR_DISPATCHER,
           NOBODY_SLEEPS,
           PACKAGES_ARE_NOUNS_OF_THE_DOMAIN,
           ONLY_THE_PROGRAM_PRINTS);

@@ -5,8 +5,11 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
 
 /** Takes from the machine, from above and from below what it should be given. */
 final class Offender {
@@ -28,6 +31,15 @@ final class Offender {
 
   void sleeps() throws InterruptedException {
     Thread.sleep(1);
+  }
+
+  void asks(ActorContext<String> context, ActorRef<String> other) {
+    context.ask(
+        String.class,
+        other,
+        Duration.ofSeconds(1),
+        replyTo -> "question",
+        (answer, late) -> String.valueOf(answer));
   }
 
   void prints() {
