@@ -1,0 +1,466 @@
+package io.spared.sim;
+
+import io.spared.disk.DiskNumber;
+import io.spared.format.Geometry;
+import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataReply;
+import io.spared.queue.QueuePolicy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One run against queues, relocator and metadata under a {@link Keeper}: clients ask, the script
+ * does its worst, the daemon dies and comes back; then all disks are well again, and everything
+ * must work, every byte must be right, and nothing may be left behind.
+ */
+final class CoreRun {
+  /** What a campaign is made of. */
+  record Options(SimScript.Menu menu, long requests, Keeper.RelocatorMaker relocator) {}
+
+  /** A request, with all that may come of it on failing disks, is answered within this. */
+  private static final Duration ANSWER_MAX = Duration.ofMinutes(5);
+
+  private static final Duration STOP_MAX = Duration.ofSeconds(15);
+  private static final Duration WELL_MAX = Duration.ofMinutes(20);
+  private static final QueuePolicy QUEUE_POLICY = new QueuePolicy(Duration.ofSeconds(2), 2, 64, 64);
+
+  private final SimWorld world;
+  private final SimScript script;
+  private final Options options;
+  private final CoreSetup setup;
+  private final @Nullable MemoryMetadata memory;
+  private final Truth truth;
+  private final SimRandom clientRandom;
+
+  private @Nullable SimProcess process;
+  private Keeper.View view = new Keeper.View();
+  private @Nullable ActorRef<Keeper.Command> keeper;
+  private final List<ActorRef<SimClient.Command>> clients = new ArrayList<>();
+  private int lives;
+  private boolean powerWasCut;
+  private boolean lifeOver;
+  private boolean healing;
+  private long faultsByHand;
+
+  private CoreRun(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
+    this.options = options;
+    this.world = new SimWorld(seed, traceLines);
+    SimScript whole = SimScript.random(world.random().fork(), options.menu(), options.requests());
+    this.script = kept == null ? whole : reduced(whole, kept);
+    this.setup =
+        new CoreSetup(
+            world,
+            new Geometry(script.blockBytes(), script.sectorBytes(), script.deviceBytes()),
+            script.spares(),
+            3);
+    this.truth = setup.truth;
+    this.clientRandom = world.random().fork();
+    this.memory = options.menu().memoryMetadata() ? new MemoryMetadata(world, setup::born) : null;
+  }
+
+  static SimResult run(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
+    return new CoreRun(seed, options, kept, traceLines).run();
+  }
+
+  static SimScript script(long seed, Options options) {
+    SimWorld world = new SimWorld(seed);
+    return SimScript.random(world.random().fork(), options.menu(), options.requests());
+  }
+
+  private static SimScript reduced(SimScript whole, Set<Integer> kept) {
+    List<SimAction> actions = new ArrayList<>();
+    for (int i = 0; i < whole.actions().size(); i++) {
+      if (kept.contains(i)) {
+        actions.add(whole.actions().get(i));
+      }
+    }
+    return new SimScript(
+        whole.blockBytes(),
+        whole.sectorBytes(),
+        whole.deviceBytes(),
+        whole.spares(),
+        whole.rings(),
+        whole.clients(),
+        actions);
+  }
+
+  private SimResult run() {
+    try {
+      live();
+    } catch (RuntimeException | AssertionError e) {
+      truth.violated("the simulation stopped: " + describe(e));
+    }
+    SimProcess last = process;
+    if (last != null) {
+      last.kill(setup.drives());
+    }
+    long requests = 0;
+    long faults = faultsByHand;
+    for (SimDrive drive : setup.drives()) {
+      requests += drive.transfers();
+      faults += drive.troubles();
+    }
+    return new SimResult(
+        world.seed(),
+        truth.violation(),
+        world.trace().hash(),
+        world.nowNanos(),
+        requests,
+        setup.book.answered(),
+        setup.book.failed(),
+        lives,
+        faults,
+        world.coverage(),
+        world.trace().lines());
+  }
+
+  private void live() {
+    long begin = world.nowNanos();
+    if (script.actions().isEmpty()) {
+      setup.book.everythingMustSucceed(true);
+    }
+    for (SimAction action : script.actions()) {
+      world.at(begin + action.atNanos(), () -> act(action));
+    }
+    long scriptEnd =
+        begin + (script.actions().isEmpty() ? 0 : script.actions().getLast().atNanos()) + 1_000_000;
+    startLife();
+    long hardEnd = scriptEnd + Duration.ofMinutes(3).toNanos();
+    while (!violated()) {
+      world.runUntil(
+          () -> violated() || lifeOver || (world.nowNanos() >= scriptEnd && clientsIdle()),
+          hardEnd);
+      if (lifeOver) {
+        endLife();
+        startLife();
+        continue;
+      }
+      break;
+    }
+    if (!violated()) {
+      heal();
+    }
+  }
+
+  private boolean violated() {
+    if (truth.violation() != null) {
+      return true;
+    }
+    if ((world.steps() & 0xFFF) == 0) {
+      String late = setup.book.unansweredSince(world.nowNanos() - ANSWER_MAX.toNanos());
+      if (late != null && !anyStuckForever()) {
+        truth.violated(late);
+      }
+    }
+    return truth.violation() != null;
+  }
+
+  /** Even then requests end; this is only for those who wait at another's fence. */
+  private static boolean anyStuckForever() {
+    return false;
+  }
+
+  private boolean clientsIdle() {
+    return setup.book.unanswered() == 0 && view.serving;
+  }
+
+  private void startLife() {
+    lives++;
+    lifeOver = false;
+    clients.clear();
+    SimProcess born = new SimProcess(world, script.rings());
+    process = born;
+    Keeper.View shown = new Keeper.View();
+    view = shown;
+    Keeper.Parts parts =
+        new Keeper.Parts(
+            setup,
+            born,
+            (engine, owner) -> metadata(engine, owner),
+            options.relocator(),
+            QUEUE_POLICY,
+            memory == null);
+    ActorSystem<Runnable> system =
+        born.start(
+            Behaviors.setup(context -> {
+              ActorRef<Keeper.Command> made =
+                  context.spawn(
+                      Guarded.guard(
+                          Keeper.Command.class, Keeper.create(parts, shown), this::crashed),
+                      "keeper",
+                      SimProcess.dispatcher(0));
+              keeper = made;
+              for (int i = 0; i < script.clients().size(); i++) {
+                int ring = i % script.rings();
+                clients.add(
+                    context.spawn(
+                        Guarded.guard(
+                            SimClient.Command.class,
+                            SimClient.create(
+                                born.engine(ring),
+                                setup.book,
+                                script.clients().get(i),
+                                clientRandom.fork(),
+                                queue ->
+                                    self ->
+                                        () -> made.tell(new Keeper.Command.OpenQueue(queue, self))),
+                            this::crashed),
+                        "client-" + i,
+                        SimProcess.dispatcher(ring)));
+              }
+              return Behaviors.receive(Runnable.class)
+                  .onAnyMessage(task -> {
+                    task.run();
+                    return Behaviors.same();
+                  })
+                  .build();
+            }));
+    if (!world.runUntil(() -> keeper != null || truth.violation() != null, Duration.ofSeconds(1))) {
+      truth.violated("the actor system " + system.name() + " did not start");
+    }
+  }
+
+  private org.apache.pekko.actor.typed.Behavior<MetadataCommand> metadata(
+      SimEngine engine, ActorRef<io.spared.metadata.MetadataEvent> owner) {
+    MemoryMetadata inMemory = memory;
+    if (inMemory != null) {
+      return inMemory.writer(owner);
+    }
+    return Guarded.guard(
+        MetadataCommand.class,
+        io.spared.metadata.MetadataWriter.create(
+            io.spared.metadata.MetadataSettings.defaults(), engine, world.world(), owner),
+        this::crashed);
+  }
+
+  private void crashed(Throwable thrown) {
+    truth.violated("an actor crashed: " + describe(thrown));
+  }
+
+  private static String describe(Throwable thrown) {
+    StringBuilder text = new StringBuilder(thrown.toString());
+    int shown = 0;
+    for (StackTraceElement frame : thrown.getStackTrace()) {
+      if (frame.getClassName().startsWith("io.spared") && shown++ < 6) {
+        text.append("\n    at ").append(frame);
+      }
+    }
+    return text.toString();
+  }
+
+  /** After a kill, a power cut or a stop: the process is gone. */
+  private void endLife() {
+    SimProcess dying = Objects.requireNonNull(process);
+    dying.kill(setup.drives());
+    keeper = null;
+    if (memory != null) {
+      memory.crashed();
+    }
+    setup.book.restarted(powerWasCut);
+    if (truth.writesInFlight() > 0) {
+      truth.violated("writes in flight of a dead daemon");
+    }
+    powerWasCut = false;
+  }
+
+  private void act(SimAction action) {
+    if (healing || truth.violation() != null) {
+      return;
+    }
+    world.trace().line(() -> world.nowNanos() + " *** " + action);
+    world.coverage().hit("script." + action.kind());
+    SimDrive drive = action.disk() < 0 ? setup.main : setup.drives().get(action.disk());
+    SimFaults faults = drive.faults();
+    switch (action.kind()) {
+      case RATE_SLOW -> faults.slow = action.rate();
+      case RATE_STUCK -> faults.stuck = action.rate();
+      case RATE_NEW_DEFECT -> faults.newDefect = action.rate();
+      case RATE_TRANSIENT_MEDIA -> faults.transientMedia = action.rate();
+      case RATE_TRANSPORT -> faults.transport = action.rate();
+      case RATE_FLUSH_FAILS -> faults.flushFails = action.rate();
+      case RATE_MISDIRECTED -> faults.misdirected = action.rate();
+      case RATE_STALE -> faults.stale = action.rate();
+      case RATE_TORN_UNREADABLE -> faults.tornSectorUnreadable = action.rate();
+      case RATE_COMMIT_INDETERMINATE -> {
+        if (memory != null) {
+          memory.indeterminate = action.rate();
+        }
+      }
+      case RATE_COMMIT_REFUSED -> {
+        if (memory != null) {
+          memory.refused = action.rate();
+        }
+      }
+      case DEFECT -> defect(drive, action);
+      case ROT -> drive.rotSomewhere();
+      case HANG -> drive.hang();
+      case RESUME -> drive.resume();
+      case STALL -> drive.stall(action.number());
+      case DISAPPEAR -> drive.disappear();
+      case REAPPEAR -> drive.reappear();
+      case KILL -> lifeOver = true;
+      case POWER_CUT -> {
+        if (!lifeOver) {
+          Objects.requireNonNull(process).kill(setup.drives());
+          setup.drives().forEach(SimDrive::powerCut);
+          powerWasCut = true;
+          lifeOver = true;
+        }
+      }
+      case STOP -> stop();
+      case CLOCK_JUMP -> world.jumpWallClock(Duration.ofSeconds(action.number()));
+      case SCRUB -> tellMetadata(true);
+      case REPAIR -> tellMetadata(false);
+      case FREEZE, THAW -> {}
+    }
+  }
+
+  private void tellMetadata(boolean scrub) {
+    ActorRef<MetadataCommand> to = view.metadata;
+    ActorRef<Keeper.Command> owner = keeper;
+    if (to != null && owner != null && memory == null) {
+      ActorRef<MetadataReply> nobody = owner.unsafeUpcast().narrow();
+      to.tell(scrub ? new MetadataCommand.Scrub(nobody) : new MetadataCommand.Repair(nobody));
+    }
+  }
+
+  private void defect(SimDrive drive, SimAction action) {
+    SimRandom here = new SimRandom(action.number());
+    long sectors;
+    long from = 0;
+    if (action.disk() - 1 == DiskNumber.MAIN) {
+      sectors = truth.sectors();
+    } else {
+      from = (1L << 20) / drive.geometry().logicalSectorBytes();
+      sectors = drive.geometry().sizeBytes() / drive.geometry().logicalSectorBytes() - from;
+    }
+    SimDrive.Defect[] kinds = SimDrive.Defect.values();
+    drive.addDefect(
+        from + here.below(sectors), here.geometric(0.8, 40), kinds[here.below(kinds.length)]);
+  }
+
+  private void stop() {
+    ActorRef<Keeper.Command> asked = keeper;
+    if (asked == null || lifeOver || !view.serving) {
+      return;
+    }
+    long begun = world.nowNanos();
+    Keeper.View stopping = view;
+    asked.tell(new Keeper.Command.Stop(() -> lifeOver = true));
+    world.after(
+        STOP_MAX,
+        () -> {
+          if (view == stopping && !stopping.stopped && !lifeOver) {
+            truth.violated(
+                "stopping took more than " + (world.nowNanos() - begun) / 1_000_000 + " ms");
+          }
+        });
+  }
+
+  // The end: all is well.
+
+  private void heal() {
+    healing = true;
+    world.trace().line(() -> world.nowNanos() + " *** all disks are well");
+    boolean replugged = false;
+    for (SimDrive drive : setup.drives()) {
+      drive.faults().clear();
+      drive.clearDefects();
+      drive.resume();
+      replugged |= drive.plugging() > 0 || !drive.isPresent();
+      drive.reappear();
+    }
+    if (memory != null) {
+      memory.indeterminate = 0;
+      memory.refused = 0;
+    }
+    world.runUntil(this::violated, world.nowNanos() + ANSWER_MAX.toNanos() / 2);
+    if (violated()) {
+      return;
+    }
+    for (ActorRef<SimClient.Command> client : clients) {
+      client.tell(new SimClient.Command.Quiet());
+    }
+    if (!until(() -> setup.book.unanswered() == 0 || lifeOver || view.failure != null, WELL_MAX)) {
+      truth.violated("with all disks well, " + setup.book.unansweredSince(Long.MAX_VALUE));
+      return;
+    }
+    boolean restart = replugged || setup.book.flushHasFailed() || view.failure != null || lifeOver;
+    if (restart || world.random().nextBoolean()) {
+      endLife();
+      startLife();
+    }
+    if (!until(() -> view.serving, WELL_MAX)) {
+      truth.violated(
+          "with all disks well the device does not serve"
+              + (view.failure == null ? "" : ": " + view.failure));
+      return;
+    }
+    world.runUntil(this::violated, world.nowNanos() + Duration.ofMinutes(2).toNanos());
+    if (violated() || clients.isEmpty()) {
+      return;
+    }
+    for (ActorRef<SimClient.Command> client : clients) {
+      client.tell(new SimClient.Command.Quiet());
+    }
+    until(() -> setup.book.unanswered() == 0, WELL_MAX);
+    setup.book.everythingMustSucceed(true);
+    boolean[] done = new boolean[1];
+    clients.getFirst().tell(new SimClient.Command.WriteAndReadAll(() -> done[0] = true));
+    if (!until(() -> done[0], WELL_MAX)) {
+      truth.violated("with all disks well, writing and reading everything does not end");
+      return;
+    }
+    if (!truth.unreadable().isEmpty()) {
+      truth.violated(
+          "with all disks well and everything written, sectors "
+              + truth.unreadable()
+              + " cannot be read");
+      return;
+    }
+    endWell();
+  }
+
+  private void endWell() {
+    boolean[] stopped = new boolean[1];
+    long begun = world.nowNanos();
+    Objects.requireNonNull(keeper).tell(new Keeper.Command.Stop(() -> stopped[0] = true));
+    if (!until(() -> stopped[0], STOP_MAX)) {
+      truth.violated(
+          "with all disks well, stopping took more than "
+              + (world.nowNanos() - begun) / 1_000_000
+              + " ms");
+      return;
+    }
+    world.runUntil(this::violated, world.nowNanos() + Duration.ofSeconds(10).toNanos());
+    for (SimEngine engine : Objects.requireNonNull(process).engines()) {
+      if (engine.inFlight() != 0 || engine.held() != 0) {
+        truth.violated(
+            engine.inFlight() + " requests in flight and " + engine.held() + " held after a stop");
+      }
+      if (engine.buffersTaken() != 0) {
+        truth.violated(engine.buffersTaken() + " buffers of " + engine.name() + " leaked");
+      }
+    }
+    for (SimDrive drive : setup.drives()) {
+      if (drive.openHandles() != 0) {
+        truth.violated(drive.name() + " is still open after a stop");
+      }
+    }
+  }
+
+  private boolean until(java.util.function.BooleanSupplier condition, Duration atMost) {
+    boolean came =
+        world.runUntil(
+            () -> truth.violation() != null || condition.getAsBoolean(),
+            world.nowNanos() + atMost.toNanos());
+    return came || truth.violation() != null;
+  }
+}

@@ -1,0 +1,124 @@
+package io.spared.sim;
+
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.Change;
+import io.spared.format.CopyLayout;
+import io.spared.format.CopyPlace;
+import io.spared.format.DeviceImage;
+import io.spared.format.DiskEvidence;
+import io.spared.format.Epoch;
+import io.spared.format.Extent;
+import io.spared.format.ExtentKind;
+import io.spared.format.Form;
+import io.spared.format.Geometry;
+import io.spared.format.MainMember;
+import io.spared.format.Placement;
+import io.spared.format.Position;
+import io.spared.format.RemapEntries;
+import io.spared.format.SpareMember;
+import io.spared.format.SpareState;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/** One simulated set-up: a main drive with known content, spares, and what is lent of them. */
+final class CoreSetup {
+  static final int COPIES = 5;
+
+  private static final long MIB = 1 << 20;
+  private static final CopyLayout LAYOUT = new CopyLayout(64 << 10, 64 << 10);
+
+  final SimWorld world;
+  final Geometry geometry;
+  final SimDrive main;
+  final List<SimDrive> spares = new ArrayList<>();
+  final SimOpener opener = new SimOpener();
+  final Truth truth;
+  final ClientBook book;
+  final UUID deviceId;
+  final Placement placement;
+  final List<Change> birth = new ArrayList<>();
+
+  CoreSetup(SimWorld world, Geometry geometry, int spareCount, int dataExtentsEach) {
+    this.world = world;
+    this.geometry = geometry;
+    this.deviceId = world.world().newUuid();
+    long mainBytes = (geometry.deviceBytes() + MIB - 1) / MIB * MIB;
+    this.main = new SimDrive(world, "main", mainBytes, geometry.sectorBytes());
+    opener.plug(address("main"), main);
+    this.truth = new Truth(geometry.deviceBytes() / geometry.sectorBytes(), geometry.sectorBytes());
+    this.book = new ClientBook(world, truth);
+    ByteBuffer initial = ByteBuffer.allocate((int) geometry.deviceBytes());
+    truth.fillInitial(initial, 0, (int) truth.sectors());
+    main.poke(0, initial.array());
+
+    List<CopyPlace> places = new ArrayList<>();
+    long[] used = new long[spareCount];
+    for (int s = 0; s < spareCount; s++) {
+      used[s] = MIB;
+    }
+    List<Change> lent = new ArrayList<>();
+    for (int copy = 0; copy < COPIES; copy++) {
+      int spare = copy % spareCount;
+      places.add(new CopyPlace(copy, spare, used[spare]));
+      lent.add(
+          new Change.ExtentLent(
+              new Extent(spare, used[spare], LAYOUT.extentBytes(), ExtentKind.METADATA)));
+      used[spare] += LAYOUT.extentBytes();
+    }
+    for (int s = 0; s < spareCount; s++) {
+      lent.add(
+          new Change.ExtentLent(new Extent(s, used[s], dataExtentsEach * MIB, ExtentKind.DATA)));
+      used[s] += dataExtentsEach * MIB;
+      SimDrive drive = new SimDrive(world, "spare-" + s, used[s] + MIB, geometry.sectorBytes());
+      spares.add(drive);
+      opener.plug(address("spare-" + s), drive);
+      birth.add(
+          new Change.SpareAdded(
+              new SpareMember(s, new UUID(s, 77), evidence(drive), SpareState.IN_SERVICE)));
+    }
+    this.placement = new Placement(LAYOUT, places);
+    birth.addAll(lent);
+    birth.add(new Change.CopiesPlaced(placement));
+  }
+
+  static DiskAddress address(String name) {
+    return new DiskAddress.OfPath(Path.of("/dev", name));
+  }
+
+  private static DiskEvidence evidence(SimDrive drive) {
+    return new DiskEvidence(
+        drive.identity(), drive.geometry().sizeBytes(), drive.geometry().logicalSectorBytes());
+  }
+
+  /** The image of the device as it was made. */
+  DeviceImage born(RemapEntries entries) {
+    DeviceImage image =
+        new DeviceImage(
+            deviceId,
+            "sim",
+            Form.ADOPT,
+            geometry,
+            new MainMember(new UUID(0, 7), evidence(main), 0),
+            entries);
+    image.apply(new Position(Epoch.NONE, 0), birth);
+    return image;
+  }
+
+  List<SimDrive> drives() {
+    List<SimDrive> all = new ArrayList<>(spares);
+    all.addFirst(main);
+    return all;
+  }
+
+  /** Where the drives may lie: the copies of the metadata. */
+  void allowSilentFaults() {
+    for (CopyPlace place : placement.places()) {
+      spares
+          .get(place.spare())
+          .allowSilentFaults(place.offsetBytes(), place.offsetBytes() + LAYOUT.copyBytes());
+    }
+  }
+}

@@ -1,0 +1,50 @@
+package io.spared.sim;
+
+/**
+ * One thing that a script does to the world.
+ *
+ * @param atNanos since the beginning of the run
+ * @param disk an index into the set-up's drives, main first; -1 when it is about no drive
+ */
+record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
+  /** What is done. */
+  enum Kind {
+    RATE_SLOW,
+    RATE_STUCK,
+    RATE_NEW_DEFECT,
+    RATE_TRANSIENT_MEDIA,
+    RATE_TRANSPORT,
+    RATE_FLUSH_FAILS,
+    RATE_MISDIRECTED,
+    RATE_STALE,
+    RATE_TORN_UNREADABLE,
+    RATE_COMMIT_INDETERMINATE,
+    RATE_COMMIT_REFUSED,
+    DEFECT,
+    ROT,
+    HANG,
+    RESUME,
+    STALL,
+    DISAPPEAR,
+    REAPPEAR,
+    KILL,
+    POWER_CUT,
+    STOP,
+    FREEZE,
+    THAW,
+    SCRUB,
+    REPAIR,
+    CLOCK_JUMP
+  }
+
+  @Override
+  public String toString() {
+    return String.format(
+        "%9.3f ms %s%s%s%s",
+        atNanos / 1e6,
+        kind,
+        disk < 0 ? "" : disk == 0 ? " main" : " spare-" + (disk - 1),
+        number == 0 ? "" : " " + number,
+        rate == 0 ? "" : String.format(" %.4f", rate));
+  }
+}

@@ -1,0 +1,155 @@
+package io.spared.sim;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * What happens to a set-up in one run: its shape, its clients, and a list of actions, all drawn
+ * from the seed. A run may be given a part of the actions only, which is how a failing seed is
+ * shrunk.
+ */
+record SimScript(
+    int blockBytes,
+    int sectorBytes,
+    long deviceBytes,
+    int spares,
+    int rings,
+    List<Workload> clients,
+    List<SimAction> actions) {
+
+  /** What kinds of faults a campaign may use. */
+  record Menu(boolean crashes, boolean silent, boolean memoryMetadata, boolean commands) {}
+
+  private static final long MILLI = 1_000_000L;
+
+  static SimScript random(SimRandom random, Menu menu, long requests) {
+    int sectorBytes = random.chance(0.8) ? 512 : 4096;
+    int blockBytes = random.chance(0.6) ? 4096 : random.nextBoolean() ? 8192 : 16384;
+    long blocks = random.logUniform(4, 96);
+    // Sometimes the last block is not whole.
+    long deviceBytes = blocks * blockBytes - (random.chance(0.2) ? blockBytes - sectorBytes : 0);
+    if (deviceBytes <= 0) {
+      deviceBytes = blockBytes;
+    }
+    int spares = 1 + random.below(3);
+    int rings = 1 + random.below(2);
+    int clientCount = 1 + random.below(3);
+    long sectors = deviceBytes / sectorBytes;
+    List<Workload> clients = new ArrayList<>();
+    for (int i = 0; i < clientCount; i++) {
+      clients.add(Workload.random(random, sectors, requests / clientCount));
+    }
+    List<SimAction> actions = new ArrayList<>();
+    long length = random.logUniform(20 * MILLI, 20_000 * MILLI);
+    new Drawing(random, menu, spares, length, sectors, actions).draw();
+    actions.sort(Comparator.comparingLong(SimAction::atNanos));
+    return new SimScript(
+        blockBytes, sectorBytes, deviceBytes, spares, rings, clients, List.copyOf(actions));
+  }
+
+  /** Draws the actions: first which kinds of trouble this run has at all, then each. */
+  private record Drawing(
+      SimRandom random, Menu menu, int spares, long length, long sectors, List<SimAction> actions) {
+
+    void draw() {
+      for (int disk = 0; disk <= spares; disk++) {
+        boolean isMain = disk == 0;
+        if (!random.chance(isMain ? 0.85 : 0.5)) {
+          continue;
+        }
+        rate(0.3, SimAction.Kind.RATE_SLOW, disk, 0.0005, 0.1);
+        rate(0.1, SimAction.Kind.RATE_STUCK, disk, 0.0002, 0.01);
+        rate(isMain ? 0.6 : 0.3, SimAction.Kind.RATE_NEW_DEFECT, disk, 0.001, 0.1);
+        rate(0.2, SimAction.Kind.RATE_TRANSIENT_MEDIA, disk, 0.001, 0.05);
+        rate(0.15, SimAction.Kind.RATE_TRANSPORT, disk, 0.0005, 0.05);
+        rate(0.05, SimAction.Kind.RATE_FLUSH_FAILS, disk, 0.005, 0.2);
+        rate(0.2, SimAction.Kind.RATE_TORN_UNREADABLE, disk, 0.1, 0.9);
+        if (menu.silent() && !isMain) {
+          rate(0.15, SimAction.Kind.RATE_MISDIRECTED, disk, 0.001, 0.02);
+          rate(0.15, SimAction.Kind.RATE_STALE, disk, 0.001, 0.05);
+        }
+        defects(disk, isMain);
+        moments(disk, isMain);
+      }
+      if (menu.memoryMetadata()) {
+        rate(0.2, SimAction.Kind.RATE_COMMIT_INDETERMINATE, -1, 0.01, 0.5);
+        rate(0.15, SimAction.Kind.RATE_COMMIT_REFUSED, -1, 0.01, 0.5);
+      }
+      if (menu.crashes()) {
+        int crashes = random.below(4);
+        for (int i = 0; i < crashes; i++) {
+          int kind = random.below(5);
+          add(
+              kind == 0
+                  ? SimAction.Kind.STOP
+                  : kind < 3 ? SimAction.Kind.KILL : SimAction.Kind.POWER_CUT,
+              -1,
+              random.nextLong() & 0xFFFF,
+              0);
+        }
+      }
+      if (random.chance(0.1)) {
+        add(SimAction.Kind.CLOCK_JUMP, -1, random.below(7200) - 3600, 0);
+      }
+      if (menu.commands()) {
+        if (random.chance(0.3)) {
+          int times = 1 + random.below(4);
+          for (int i = 0; i < times; i++) {
+            add(SimAction.Kind.FREEZE, -1, 0, 0);
+            add(SimAction.Kind.THAW, -1, 0, 0);
+          }
+        }
+        if (random.chance(0.3)) {
+          add(SimAction.Kind.SCRUB, -1, 0, 0);
+        }
+        if (random.chance(0.3)) {
+          add(SimAction.Kind.REPAIR, -1, 0, 0);
+        }
+      }
+    }
+
+    private void defects(int disk, boolean isMain) {
+      if (!random.chance(isMain ? 0.7 : 0.3)) {
+        return;
+      }
+      int clusters = 1 + random.below(isMain ? 6 : 3);
+      for (int i = 0; i < clusters; i++) {
+        // Half of them are there from the start.
+        long at = random.nextBoolean() ? 0 : random.below(length);
+        actions.add(new SimAction(at, SimAction.Kind.DEFECT, disk, random.nextLong() >>> 1, 0));
+      }
+    }
+
+    private void moments(int disk, boolean isMain) {
+      if (random.chance(0.12)) {
+        add(SimAction.Kind.HANG, disk, 0, 0);
+        add(SimAction.Kind.RESUME, disk, 0, 0);
+      }
+      if (random.chance(0.2)) {
+        add(SimAction.Kind.STALL, disk, random.logUniform(MILLI, 10_000 * MILLI), 0);
+      }
+      if (random.chance(0.08)) {
+        add(SimAction.Kind.DISAPPEAR, disk, 0, 0);
+        add(SimAction.Kind.REAPPEAR, disk, 0, 0);
+      }
+      if (menu.silent() && !isMain && random.chance(0.4)) {
+        int times = 1 + random.below(3);
+        for (int i = 0; i < times; i++) {
+          add(SimAction.Kind.ROT, disk, 0, 0);
+        }
+      }
+    }
+
+    private void rate(double chance, SimAction.Kind kind, int disk, double low, double high) {
+      if (random.chance(chance)) {
+        double exponent = random.nextDouble() * Math.log(high / low);
+        actions.add(new SimAction(0, kind, disk, 0, low * Math.exp(exponent)));
+      }
+    }
+
+    private void add(SimAction.Kind kind, int disk, long number, double rate) {
+      actions.add(new SimAction(1 + random.below(length), kind, disk, number, rate));
+    }
+  }
+}
