@@ -62,7 +62,10 @@ final class CoreRun {
             3);
     this.truth = setup.truth;
     this.clientRandom = world.random().fork();
-    this.memory = options.menu().memoryMetadata() ? new MemoryMetadata(world, setup::born) : null;
+    this.memory =
+        options.menu().memoryMetadata()
+            ? new MemoryMetadata(world, setup.geometry, setup::born)
+            : null;
   }
 
   static SimResult run(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {

@@ -212,9 +212,6 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
                 DispatcherSelector.sameAsParent());
     metadata = writer;
     view.metadata = writer;
-    RemapTable loading = new RemapTable(setup.geometry);
-    loading.beginLoading();
-    table = loading;
     List<MetadataCommand.CopySource> sources = new ArrayList<>();
     if (parts.disksHoldMetadata()) {
       for (int s = 0; s < setup.spares.size(); s++) {

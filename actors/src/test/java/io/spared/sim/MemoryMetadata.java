@@ -3,6 +3,7 @@ package io.spared.sim;
 import io.spared.format.Change;
 import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
+import io.spared.format.Geometry;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
 import io.spared.metadata.MetadataCommand;
@@ -27,6 +28,7 @@ final class MemoryMetadata {
 
   private final SimWorld world;
   private final SimRandom random;
+  private final Geometry geometry;
   private final Function<RemapEntries, DeviceImage> fresh;
   private final List<Maybe> committed = new ArrayList<>();
   private final List<Maybe> maybe = new ArrayList<>();
@@ -36,8 +38,9 @@ final class MemoryMetadata {
   double refused;
   long commitMaxNanos = 3_000_000;
 
-  MemoryMetadata(SimWorld world, Function<RemapEntries, DeviceImage> fresh) {
+  MemoryMetadata(SimWorld world, Geometry geometry, Function<RemapEntries, DeviceImage> fresh) {
     this.world = world;
+    this.geometry = geometry;
     this.random = world.random().fork();
     this.fresh = fresh;
   }
@@ -71,7 +74,7 @@ final class MemoryMetadata {
   private void handle(MetadataCommand command, ActorRef<MetadataEvent> owner) {
     switch (command) {
       case MetadataCommand.Load load -> {
-        DeviceImage image = fresh.apply(load.entries());
+        DeviceImage image = fresh.apply(load.entries().apply(geometry));
         for (Maybe one : committed) {
           image.apply(one.position(), one.changes());
         }
