@@ -99,6 +99,7 @@ public final class ClientBook {
       truth.flushSucceeded(begun);
     } else if (errno != Errno.ESHUTDOWN) {
       flushFailed = true;
+      truth.flushFailed();
     }
   }
 
@@ -118,6 +119,12 @@ public final class ClientBook {
   /** The device was assembled anew. */
   public void restarted(boolean powerWasCut) {
     flushFailed = false;
+    for (Asked asked : unanswered) {
+      if (asked.what.startsWith("FLUSH")) {
+        truth.flushFailed();
+        break;
+      }
+    }
     unanswered.clear();
     if (powerWasCut) {
       truth.powerCut();

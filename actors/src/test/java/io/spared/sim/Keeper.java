@@ -230,7 +230,17 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     }
     writer.tell(
         new MetadataCommand.Load(
-            setup.deviceId, sources, loading, Optional.empty(), Optional.empty(), metadataReplies));
+            setup.deviceId,
+            sources,
+            geometry -> {
+              RemapTable loading = new RemapTable(geometry);
+              loading.beginLoading();
+              table = loading;
+              return loading;
+            },
+            Optional.empty(),
+            Optional.empty(),
+            metadataReplies));
   }
 
   private void fromMetadata(MetadataReply reply) {
@@ -448,7 +458,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
 
   private void proveLater(@Nullable ActorRef<QueueCommand> queue, int disk) {
     timers.startSingleTimer(
-        "prove-" + disk + "-" + (queue == null ? "" : queue.path().name()),
+        "prove-" + disk + "-" + (queue == null ? "" : queue.path()),
         new Command.Prove(queue, disk),
         Duration.ofNanos(random.logUniform(100_000, 50_000_000)));
   }

@@ -273,7 +273,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     }
     Ask ask = prepare();
     ask.buffer = buffer;
-    ask.begun = truth.begin();
+    ask.begun = truth.beginRead();
     send(
         q,
         request
@@ -373,6 +373,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
       case READ -> {
         book.answerRead(asking, errno);
         check(request, ask);
+        truth.readEnded(ask.begun);
       }
       case WRITE, WRITE_ZEROES, DISCARD -> {
         book.answer(asking, errno);

@@ -1,5 +1,7 @@
 package io.spared.sim;
 
+import java.util.Queue;
+import org.apache.pekko.dispatch.AbstractNodeQueue;
 import org.apache.pekko.dispatch.Envelope;
 import org.apache.pekko.dispatch.Mailbox;
 import org.jspecify.annotations.Nullable;
@@ -55,10 +57,12 @@ final class SimMessages {
   }
 
   private static @Nullable Object peek(Mailbox mailbox) {
-    if (mailbox.messageQueue() instanceof java.util.Queue<?> queue
-        && queue.peek() instanceof Envelope envelope) {
-      return envelope.message();
-    }
-    return null;
+    Object next =
+        switch (mailbox.messageQueue()) {
+          case AbstractNodeQueue<?> queue -> queue.peek();
+          case Queue<?> queue -> queue.peek();
+          default -> null;
+        };
+    return next instanceof Envelope envelope ? envelope.message() : null;
   }
 }

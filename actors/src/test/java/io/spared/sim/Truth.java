@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +40,10 @@ public final class Truth {
     long ended = Long.MAX_VALUE;
     boolean settled;
     boolean onMedium;
+
+    /** A flush failed after it began: no later flush says anything about it. */
+    boolean suspect;
+
     private @Nullable BitSet failed;
 
     private Write(long id, long firstSector, int sectors, Kind kind, boolean fua, long begun) {
@@ -86,6 +91,9 @@ public final class Truth {
 
     long hiddenAt;
 
+    /** Overwritten durably: no power cut brings it back, but a read that began before may see it. */
+    boolean overwritten;
+
     Candidate(Write write) {
       this.write = write;
     }
@@ -97,7 +105,7 @@ public final class Truth {
   private final List<Write> inFlight = new ArrayList<>();
   private final BitSet dirty = new BitSet();
   private final BitSet readFailed = new BitSet();
-  private final BitSet resolved = new BitSet();
+  private final TreeSet<Long> activeReads = new TreeSet<>();
   private final Write initial;
   private long now = 1;
   private long nextId = 1;
@@ -178,7 +186,6 @@ public final class Truth {
     for (int i = 0; i < count; i++) {
       of(firstSector + i).add(new Candidate(write));
       dirty.set((int) firstSector + i);
-      resolved.clear((int) firstSector + i);
     }
     sectorsWritten += count;
     return write;
@@ -209,9 +216,18 @@ public final class Truth {
     }
   }
 
-  /** When a flush or a read begins. */
+  /** When a flush begins. */
   public long begin() {
     return ++now;
+  }
+
+  public long beginRead() {
+    activeReads.add(++now);
+    return now;
+  }
+
+  public void readEnded(long begun) {
+    activeReads.remove(begun);
   }
 
   public void flushSucceeded(long begun) {
@@ -220,6 +236,15 @@ public final class Truth {
       List<Candidate> list = of(s);
       if (list.size() == 1) {
         dirty.clear(s);
+      }
+    }
+  }
+
+  /** A flush failed, or its answer will never be known: the disk may have forgotten anything. */
+  public void flushFailed() {
+    for (int s = dirty.nextSetBit(0); s >= 0; s = dirty.nextSetBit(s + 1)) {
+      for (Candidate candidate : of(s)) {
+        candidate.write.suspect = true;
       }
     }
   }
@@ -237,9 +262,14 @@ public final class Truth {
         gone =
             later.happened(sector)
                 && later.begun > old.write.ended
-                && (later.fua || later.ended < flushBegun);
+                && (later.fua || (later.ended < flushBegun && !later.suspect));
       }
-      if (gone) {
+      old.overwritten |= gone;
+    }
+    long oldestRead = activeReads.isEmpty() ? now + 1 : activeReads.first();
+    for (int i = list.size() - 1; i >= 0; i--) {
+      Candidate old = list.get(i);
+      if (old.overwritten && !mayBeRead(list, old, sector, oldestRead)) {
         list.remove(i);
       }
     }
@@ -336,6 +366,7 @@ public final class Truth {
   public void powerCut() {
     for (List<Candidate> list : candidates) {
       if (list != null) {
+        list.removeIf(candidate -> candidate.overwritten);
         for (Candidate candidate : list) {
           candidate.hiddenBy = null;
         }
@@ -369,6 +400,7 @@ public final class Truth {
       write.ended = at;
     }
     inFlight.clear();
+    activeReads.clear();
     for (List<Candidate> list : candidates) {
       if (list != null) {
         for (Candidate candidate : list) {
