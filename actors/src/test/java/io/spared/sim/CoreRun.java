@@ -5,6 +5,7 @@ import io.spared.format.Geometry;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
 import io.spared.queue.QueuePolicy;
+import io.spared.relocation.RelocationPolicy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CoreRun {
   /** What a campaign is made of. */
-  record Options(SimScript.Menu menu, long requests, Keeper.RelocatorMaker relocator) {}
+  record Options(SimScript.Menu menu, long requests) {}
 
   /** A request, with all that may come of it on failing disks, is answered within this. */
   private static final Duration ANSWER_MAX = Duration.ofMinutes(5);
@@ -30,6 +31,8 @@ final class CoreRun {
   private static final Duration STOP_MAX = Duration.ofSeconds(15);
   private static final Duration WELL_MAX = Duration.ofMinutes(20);
   private static final QueuePolicy QUEUE_POLICY = new QueuePolicy(Duration.ofSeconds(2), 2, 64, 64);
+  private static final RelocationPolicy RELOCATION_POLICY =
+      new RelocationPolicy(Duration.ofSeconds(20), Duration.ofSeconds(2), 2, 8, 4, 256);
 
   private final SimWorld world;
   private final SimScript script;
@@ -187,7 +190,7 @@ final class CoreRun {
             setup,
             born,
             (engine, owner) -> metadata(engine, owner),
-            options.relocator(),
+            RELOCATION_POLICY,
             QUEUE_POLICY,
             memory == null);
     ActorSystem<Runnable> system =

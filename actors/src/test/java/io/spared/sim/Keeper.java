@@ -20,6 +20,8 @@ import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import io.spared.queue.QueuePolicy;
 import io.spared.queue.QueueReport;
+import io.spared.relocation.RelocationPolicy;
+import io.spared.relocation.Relocator;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.relocation.RelocatorRequest;
 import io.spared.remap.Place;
@@ -95,21 +97,9 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
       CoreSetup setup,
       SimProcess process,
       BiFunction<SimEngine, ActorRef<MetadataEvent>, Behavior<MetadataCommand>> metadata,
-      RelocatorMaker relocator,
+      RelocationPolicy relocationPolicy,
       QueuePolicy queuePolicy,
       boolean disksHoldMetadata) {}
-
-  /** Makes the relocator. */
-  interface RelocatorMaker {
-    Behavior<RelocatorCommand> make(
-        SimEngine engine,
-        DeviceImage image,
-        RemapTable table,
-        Disk main,
-        Map<Integer, Disk> spares,
-        DeviceDoubts doubts,
-        ActorRef<RelocatorRequest> owner);
-  }
 
   static final Duration DRAIN_SHARE = Duration.ofSeconds(3);
 
@@ -311,16 +301,16 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     relocator =
         getContext()
             .spawn(
-                parts
-                    .relocator()
-                    .make(
-                        engine,
-                        now,
+                Relocator.create(
+                    new Relocator.Setup(
+                        parts.setup().geometry,
                         loaded,
+                        engine,
                         Objects.requireNonNull(main),
-                        Map.copyOf(spares),
+                        spares,
                         doubts,
-                        requests),
+                        parts.relocationPolicy(),
+                        requests::tell)),
                 "relocator",
                 DispatcherSelector.sameAsParent());
     view.image = now;
@@ -559,6 +549,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
       Objects.requireNonNull(relocator).tell(new RelocatorCommand.Drain());
     } else if (relocatorDrained && !metadataAsked) {
       metadataAsked = true;
+      Objects.requireNonNull(relocator).tell(new RelocatorCommand.Abandon());
       Objects.requireNonNull(metadata)
           .tell(new MetadataCommand.Stop(Duration.ofSeconds(5), metadataReplies));
     }

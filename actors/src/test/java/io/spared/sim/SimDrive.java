@@ -639,7 +639,8 @@ public final class SimDrive {
       case FLUSH -> {
         if (random.chance(faults.flushFails)) {
           trouble("flushFails");
-          cache.removeIf(write -> !write.durable && random.nextBoolean());
+          cache.removeIf(write ->
+              !write.durable && write.acknowledgedOrder != Long.MAX_VALUE && random.nextBoolean());
           return Errno.EIO;
         }
         int last = -1;

@@ -26,7 +26,9 @@ record SimScript(
   static SimScript random(SimRandom random, Menu menu, long requests) {
     int sectorBytes = random.chance(0.8) ? 512 : 4096;
     int blockBytes = random.chance(0.6) ? 4096 : random.nextBoolean() ? 8192 : 16384;
-    long blocks = random.logUniform(4, 96);
+    // Sometimes everything happens on a few blocks, so that relocations meet.
+    boolean crowded = random.chance(0.3);
+    long blocks = crowded ? 1 + random.below(4) : random.logUniform(4, 96);
     // Sometimes the last block is not whole.
     long deviceBytes = blocks * blockBytes - (random.chance(0.2) ? blockBytes - sectorBytes : 0);
     if (deviceBytes <= 0) {
@@ -42,7 +44,11 @@ record SimScript(
     }
     List<SimAction> actions = new ArrayList<>();
     long length = random.logUniform(20 * MILLI, 20_000 * MILLI);
-    new Drawing(random, menu, spares, length, sectors, actions).draw();
+    Drawing drawing = new Drawing(random, menu, spares, length, sectors, actions);
+    drawing.draw();
+    if (crowded) {
+      drawing.crowd();
+    }
     actions.sort(Comparator.comparingLong(SimAction::atNanos));
     return new SimScript(
         blockBytes, sectorBytes, deviceBytes, spares, rings, clients, List.copyOf(actions));
@@ -107,6 +113,18 @@ record SimScript(
           add(SimAction.Kind.REPAIR, -1, 0, 0);
         }
       }
+    }
+
+    /** Main and spares that refuse again and again. */
+    void crowd() {
+      int times = 2 + random.below(10);
+      for (int i = 0; i < times; i++) {
+        int disk = random.chance(0.7) ? 0 : 1 + random.below(spares);
+        add(SimAction.Kind.DEFECT, disk, random.nextLong() >>> 1, 0);
+      }
+      rate(0.5, SimAction.Kind.RATE_TRANSIENT_MEDIA, 0, 0.01, 0.3);
+      rate(0.5, SimAction.Kind.RATE_TRANSIENT_MEDIA, 1, 0.01, 0.3);
+      rate(0.3, SimAction.Kind.RATE_SLOW, 1, 0.01, 0.3);
     }
 
     private void defects(int disk, boolean isMain) {

@@ -91,7 +91,9 @@ public final class Truth {
 
     long hiddenAt;
 
-    /** Overwritten durably: no power cut brings it back, but a read that began before may see it. */
+    /**
+     * Overwritten durably: no power cut brings it back, but a read that began before may see it.
+     */
     boolean overwritten;
 
     Candidate(Write write) {
@@ -256,7 +258,11 @@ public final class Truth {
       Candidate old = list.get(i);
       Write by = old.hiddenBy;
       boolean gone =
-          by != null && old.hiddenAt < flushBegun && by.happened(sector) && by.ended < flushBegun;
+          by != null
+              && old.hiddenAt < flushBegun
+              && by.happened(sector)
+              && by.ended < flushBegun
+              && !by.suspect;
       for (int j = 0; j < list.size() && !gone; j++) {
         Write later = list.get(j).write;
         gone =

@@ -1,0 +1,85 @@
+package io.spared.sim;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The kinds of runs, and what a long campaign of all of them has to reach. */
+final class Kinds {
+  static final List<String> ALL = List.of("queues");
+
+  /** Recovery paths, outcomes and faults: a campaign that misses one has not looked there. */
+  private static final List<String> WANTED =
+      List.of(
+          "client.READ.EIO",
+          "client.READ.ETIMEDOUT",
+          "client.WRITE.EIO",
+          "client.WRITE.ETIMEDOUT",
+          "client.WRITE.ESHUTDOWN",
+          "client.FLUSH.EIO",
+          "commit.COMMITTED",
+          "commit.INDETERMINATE",
+          "commit.NOT_DONE",
+          "disk.notProved",
+          "disk.proved",
+          "fault.defect.DEAD",
+          "fault.defect.UNREADABLE",
+          "fault.defect.UNREADABLE_UNTIL_WRITTEN",
+          "fault.defect.UNWRITABLE",
+          "fault.defect.WEAK",
+          "fault.disappear",
+          "fault.flushFails",
+          "fault.hang",
+          "fault.powerCut",
+          "fault.reappear",
+          "fault.slow",
+          "fault.stall",
+          "fault.stuck",
+          "fault.transientMedia",
+          "fault.transport",
+          "io.cancelledAndHeld",
+          "io.cancelledAndTakenBack",
+          "io.timedOutAndHeld",
+          "io.timedOutAndTakenBack",
+          "keeper.abandonsQueues",
+          "keeper.waitsForDisk.BUSY",
+          "keeper.waitsForDisk.MISSING",
+          "metadata.maybeKept",
+          "metadata.maybeLost",
+          "queue.DoubtEnded",
+          "queue.FlushFailed",
+          "queue.InDoubt",
+          "queue.ReadFault",
+          "queue.WriteWaits",
+          "relocator.BlockMoved",
+          "relocator.BlockPending",
+          "relocator.BlockRefusesWrites",
+          "relocator.GiveBackSlot",
+          "relocator.MoveFailed",
+          "relocator.ReleaseSlot",
+          "relocator.RetireSlot",
+          "script.KILL",
+          "script.POWER_CUT",
+          "script.STOP");
+
+  private Kinds() {}
+
+  static SimResult run(String kind, long seed) {
+    return CoreRun.run(seed, CoreCampaign.options(kind), null, 0);
+  }
+
+  static String explain(String kind, long seed, @Nullable Set<Integer> only) {
+    return CoreCampaign.explain(kind, seed, only);
+  }
+
+  static List<String> never(Coverage coverage) {
+    List<String> never = new ArrayList<>();
+    for (String name : WANTED) {
+      if (coverage.count(name) == 0) {
+        never.add(name);
+      }
+    }
+    return never;
+  }
+}

@@ -1,0 +1,180 @@
+package io.spared.sim;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.StringWriter;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.tools.FileObject;
+import javax.tools.ForwardingJavaFileManager;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileManager;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.ToolProvider;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Loads the whole project anew with one source file changed. Nothing of this is reachable from
+ * production code, and production code has no hooks for it: the changed file is compiled in memory,
+ * and all classes of the project are defined again beside it.
+ */
+final class VariantLoader extends ClassLoader {
+  private final Map<String, byte[]> changed;
+
+  private VariantLoader(Map<String, byte[]> changed, ClassLoader parent) {
+    super(parent);
+    this.changed = changed;
+  }
+
+  static VariantLoader of(Variant variant) throws IOException {
+    return new VariantLoader(
+        compile(variant), Objects.requireNonNull(VariantLoader.class.getClassLoader()));
+  }
+
+  @Override
+  protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+    synchronized (getClassLoadingLock(name)) {
+      if (!name.startsWith("io.spared.")) {
+        return super.loadClass(name, resolve);
+      }
+      Class<?> known = findLoadedClass(name);
+      if (known != null) {
+        return known;
+      }
+      byte[] bytes = changed.get(name);
+      if (bytes == null) {
+        bytes = original(name);
+      }
+      return defineClass(name, bytes, 0, bytes.length);
+    }
+  }
+
+  private byte[] original(String name) throws ClassNotFoundException {
+    try (InputStream in =
+        Objects.requireNonNull(getParent())
+            .getResourceAsStream(name.replace('.', '/') + ".class")) {
+      if (in == null) {
+        throw new ClassNotFoundException(name);
+      }
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new ClassNotFoundException(name, e);
+    }
+  }
+
+  /** The root of the sources, wherever the tests are run from. */
+  static Path sources(String file) {
+    for (Path at = Path.of("").toAbsolutePath(); at != null; at = at.getParent()) {
+      Path here = at.resolve(file);
+      if (Files.exists(here)) {
+        return here;
+      }
+    }
+    throw new IllegalStateException("no source " + file + " above " + Path.of("").toAbsolutePath());
+  }
+
+  private static Map<String, byte[]> compile(Variant variant) throws IOException {
+    String source = Files.readString(sources(variant.file()));
+    String broken = replaceOnce(variant, source);
+    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    Map<String, ByteArrayOutputStream> compiled = new HashMap<>();
+    StringWriter errors = new StringWriter();
+    String className = variant.file().replaceAll(".*/java/", "").replaceAll("\\.java$", "");
+    try (JavaFileManager files =
+        new InMemory(compiler.getStandardFileManager(null, null, null), compiled)) {
+      JavaFileObject unit = new Source(className, broken);
+      boolean done =
+          compiler
+              .getTask(
+                  errors,
+                  files,
+                  null,
+                  List.of(
+                      "-proc:none",
+                      "-nowarn",
+                      "-classpath",
+                      Objects.requireNonNull(
+                          System.getProperty(
+                              "surefire.test.class.path", System.getProperty("java.class.path")))),
+                  null,
+                  List.of(unit))
+              .call();
+      if (!done) {
+        throw new IllegalStateException(
+            "variant \"" + variant.name() + "\" does not compile:\n" + errors);
+      }
+    }
+    Map<String, byte[]> classes = new HashMap<>();
+    compiled.forEach((name, bytes) -> classes.put(name, bytes.toByteArray()));
+    return classes;
+  }
+
+  private static String replaceOnce(Variant variant, String source) {
+    StringBuilder pattern = new StringBuilder();
+    for (String word : variant.find().trim().split("\\s+", -1)) {
+      pattern.append(pattern.isEmpty() ? "" : "\\s+").append(Pattern.quote(word));
+    }
+    Matcher matcher = Pattern.compile(pattern.toString()).matcher(source);
+    if (!matcher.find()) {
+      throw new IllegalStateException(
+          "variant \"" + variant.name() + "\": " + variant.file() + " has changed; find its place");
+    }
+    String broken =
+        source.substring(0, matcher.start()) + variant.put() + source.substring(matcher.end());
+    if (matcher.find()) {
+      throw new IllegalStateException(
+          "variant \"" + variant.name() + "\": its place is not the only one in " + variant.file());
+    }
+    return broken;
+  }
+
+  private static final class Source extends SimpleJavaFileObject {
+    private final String text;
+
+    Source(String className, String text) {
+      super(URI.create("string:///" + className + ".java"), Kind.SOURCE);
+      this.text = text;
+    }
+
+    @Override
+    public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+      return text;
+    }
+  }
+
+  private static final class InMemory extends ForwardingJavaFileManager<JavaFileManager> {
+    private final Map<String, ByteArrayOutputStream> compiled;
+
+    InMemory(JavaFileManager files, Map<String, ByteArrayOutputStream> compiled) {
+      super(files);
+      this.compiled = compiled;
+    }
+
+    @Override
+    public JavaFileObject getJavaFileForOutput(
+        Location location,
+        String className,
+        JavaFileObject.Kind kind,
+        @Nullable FileObject sibling) {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      compiled.put(className, bytes);
+      return new SimpleJavaFileObject(
+          URI.create("mem:///" + className.replace('.', '/') + ".class"), kind) {
+        @Override
+        public OutputStream openOutputStream() {
+          return bytes;
+        }
+      };
+    }
+  }
+}

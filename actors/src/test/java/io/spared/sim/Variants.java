@@ -1,0 +1,205 @@
+package io.spared.sim;
+
+import java.util.List;
+
+/** The deliberately broken versions that the simulation must catch; each was a bug somewhere. */
+final class Variants {
+  private static final String QUEUE = "actors/src/main/java/io/spared/queue/DeviceQueue.java";
+  private static final String CUT = "actors/src/main/java/io/spared/queue/Cut.java";
+  private static final String DOUBTS = "actors/src/main/java/io/spared/queue/DeviceDoubts.java";
+  private static final String RELOCATION =
+      "actors/src/main/java/io/spared/relocation/Relocation.java";
+  private static final String RELOCATOR =
+      "actors/src/main/java/io/spared/relocation/Relocator.java";
+  private static final String SLOTS = "actors/src/main/java/io/spared/remap/Slots.java";
+  private static final String IMAGE = "actors/src/main/java/io/spared/format/DeviceImage.java";
+  private static final String REQUEST = "ffi/src/main/java/io/spared/ffi/engine/IoRequest.java";
+
+  private Variants() {}
+
+  static final List<Variant> ALL =
+      List.of(
+          new Variant(
+              "a write is acknowledged before its remap is committed",
+              "queues",
+              RELOCATION,
+              "state = State.COMMITTING; List<Change> changes = new ArrayList<>();",
+              "List<Owed> early = List.copyOf(round); round.clear();"
+                  + " early.forEach(owed -> effects.answer(owed, null));"
+                  + " state = State.COMMITTING; List<Change> changes = new ArrayList<>();"),
+          new Variant(
+              "an indeterminate commit is taken for done",
+              "queues",
+              RELOCATION,
+              "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(Errno.EIO);",
+              "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(null);"),
+          new Variant(
+              "no fence: the relocator does not wait for writes in flight",
+              "queues",
+              QUEUE,
+              "if (!parts.isChanging(from, from + blockBytes)) {",
+              "if (from >= 0) {"),
+          new Variant(
+              "a fenced block still takes writes",
+              "queues",
+              QUEUE,
+              "Fences.Entry fence = fenceWithin(from, cut.endBytes);",
+              "Fences.Entry fence = fenceWithin(from, cut.endBytes);"
+                  + " if (fence != null && fence.refuses == null) { fence = null; }"),
+          new Variant(
+              "only the first block of a request is looked up",
+              "queues",
+              CUT,
+              "if (table.isClean(block, lastBlock)) {",
+              "if (!table.find(block, lookup)) {"),
+          new Variant(
+              "a remapped piece goes on into the next block",
+              "queues",
+              CUT,
+              "endBytes = Math.min(toBytes, (block + 1) << blockShift);",
+              "endBytes = toBytes;"),
+          new Variant(
+              "the offset within the block is forgotten in its slot",
+              "queues",
+              QUEUE,
+              ": (Place.slot(place) << blockShift) + (offsetBytes & (blockBytes - 1));",
+              ": (Place.slot(place) << blockShift);"),
+          new Variant(
+              "a slot is given twice",
+              "queues",
+              SLOTS,
+              "occupy(place); withoutBlock.put(place, Without.HELD); held++; return place;",
+              "withoutBlock.put(place, Without.HELD); held++; return place;"),
+          new Variant(
+              "slots in use are free again after a restart",
+              "queues",
+              SLOTS,
+              "public void loadUsed(int spare, long slot) { occupy(Place.of(spare, slot)); }",
+              "public void loadUsed(int spare, long slot) {}"),
+          new Variant(
+              "lost bits are forgotten when a block moves again",
+              "queues",
+              RELOCATION,
+              "newLost = oldLost.plus(unreadable).minus(covered).minus(beyondDevice);",
+              "newLost = unreadable.minus(covered).minus(beyondDevice);"),
+          new Variant(
+              "unreadable sectors are gathered as zeros",
+              "queues",
+              RELOCATION,
+              "newLost = oldLost.plus(unreadable).minus(covered).minus(beyondDevice);",
+              "newLost = oldLost.minus(covered).minus(beyondDevice);"),
+          new Variant(
+              "lost bits are not restored",
+              "queues",
+              IMAGE,
+              "entries.put(c.block(), c.spare(), c.slot(), c.lost().low(), c.lost().high());",
+              "entries.put(c.block(), c.spare(), c.slot(), 0, 0);"),
+          new Variant(
+              "remaps are not restored",
+              "queues",
+              IMAGE,
+              "public void apply(Position committed, List<Change> changes) {",
+              "public void apply(Position committed, List<Change> changes) {"
+                  + " if (position.sequence() == 0 && committed.sequence() % 2 == 1) {"
+                  + " position = committed; return; }"),
+          new Variant(
+              "a write over lost sectors leaves them lost",
+              "queues",
+              RELOCATION,
+              "if (newLost.equals(oldLost)) {",
+              "if (newLost.equals(oldLost) || !newLost.equals(oldLost)) {"),
+          new Variant(
+              "the slot is not written durably",
+              "queues",
+              RELOCATOR,
+              "if (writes) { transfer.io.durable(); }",
+              ""),
+          new Variant(
+              "a second write that joined is not in the moved block",
+              "queues",
+              RELOCATION,
+              "private void overlay(List<Owed> writes, byte[] onto) { for (Owed owed : writes) {",
+              "private void overlay(List<Owed> writes, byte[] onto) {"
+                  + " for (Owed owed : writes.subList(0, Math.min(1, writes.size()))) {"),
+          new Variant(
+              "late writes are answered with the round before them",
+              "queues",
+              RELOCATION,
+              "COMMITTING_LOST -> late.add(owed);",
+              "COMMITTING_LOST -> round.add(owed);"),
+          new Variant(
+              "FUA is not passed down",
+              "queues",
+              QUEUE,
+              "if (request.fua && io.operation() == IoRequest.Operation.WRITE) {",
+              "if (request.fua && io.operation() == IoRequest.Operation.FLUSH) {"),
+          new Variant(
+              "flush is not passed down to main",
+              "queues",
+              QUEUE,
+              "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
+              "if (disk != DiskNumber.MAIN && context.table().isSpareInUse(disk)) {"),
+          new Variant(
+              "flush is not passed down to spares",
+              "queues",
+              QUEUE,
+              "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
+              "if (disk == DiskNumber.MAIN) {"),
+          new Variant(
+              "a failed flush is retried into success",
+              "queues",
+              DOUBTS,
+              "if (failedFlush == null) { failedFlush = errno; }",
+              ""),
+          new Variant(
+              "a range in doubt takes writes",
+              "queues",
+              DOUBTS,
+              "Range[] now = ranges; if (now.length == 0) { return false; }",
+              "Range[] now = NO_RANGES; if (now.length == 0) { return false; }"),
+          new Variant(
+              "doubt ends with the timeout, not with the kernel's word",
+              "queues",
+              QUEUE,
+              "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);",
+              "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);"
+                  + " doubts.remove(part.doubt);"),
+          new Variant(
+              "a buffer is used again after a timeout",
+              "queues",
+              REQUEST,
+              "outcome = timedOutOrCancelled; held = true;",
+              "outcome = timedOutOrCancelled; held = true;"
+                  + " if (buffer != null) { buffer.release(); buffer = null; }"),
+          new Variant(
+              "a request is used again while the kernel holds it",
+              "queues",
+              QUEUE,
+              "if (comesBack(part, outcome)) {",
+              "if (comesBack(part, outcome) && part.offsetBytes < 0) {"),
+          new Variant(
+              "sectors that stay unreadable are returned as read",
+              "queues",
+              QUEUE,
+              "if (isolation.failed(toBeProved)) {"
+                  + " request.fail(Errno.EIO, from, isolation.cursorBytes() - from); }",
+              "isolation.failed(toBeProved);"),
+          new Variant(
+              "a lost sector is read from its slot",
+              "queues",
+              CUT,
+              "treatment = lost ? Treatment.ERROR : Treatment.TRANSFER;",
+              "treatment = Treatment.TRANSFER;"),
+          new Variant(
+              "a fence is not lifted after a failure",
+              "queues",
+              RELOCATION,
+              "private void lift() { if (fenced) {",
+              "private void lift() { if (fenced && slotsFailed == 0) {"),
+          new Variant(
+              "a failed move forgets to give its writes an answer",
+              "queues",
+              RELOCATION,
+              "private void fail(Errno errno, String reason) {",
+              "private void fail(Errno errno, String reason) { round.clear();"));
+}
