@@ -20,8 +20,7 @@ class CoreCampaignTest {
     CoreCampaign campaign = new CoreCampaign();
     long begun = System.nanoTime();
     for (int i = 0; i < RUNS && System.nanoTime() - begun < SECONDS_MAX * 1_000_000_000L; i++) {
-      SimResult result =
-          CoreRun.run(FIRST_SEED + i, CoreCampaign.options(kind), null, 0);
+      SimResult result = CoreRun.run(FIRST_SEED + i, CoreCampaign.options(kind), null, 0);
       campaign.take(result);
       if (result.violation() != null) {
         System.out.println(CoreCampaign.explain(kind, result.seed(), null));

@@ -36,7 +36,6 @@ final class CoreRun {
 
   private final SimWorld world;
   private final SimScript script;
-  private final Options options;
   private final CoreSetup setup;
   private final @Nullable MemoryMetadata memory;
   private final Truth truth;
@@ -53,7 +52,6 @@ final class CoreRun {
   private long faultsByHand;
 
   private CoreRun(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
-    this.options = options;
     this.world = new SimWorld(seed, traceLines);
     SimScript whole = SimScript.random(world.random().fork(), options.menu(), options.requests());
     this.script = kept == null ? whole : reduced(whole, kept);

@@ -71,11 +71,7 @@ public final class SimCampaign {
   }
 
   private static boolean many(
-      long firstSeed,
-      BooleanSupplier over,
-      int cores,
-      List<String> kinds,
-      SoakProgress progress)
+      long firstSeed, BooleanSupplier over, int cores, List<String> kinds, SoakProgress progress)
       throws InterruptedException {
     long begun = System.nanoTime();
     AtomicLong next = new AtomicLong(firstSeed);
@@ -89,22 +85,21 @@ public final class SimCampaign {
       threads.add(
           Thread.ofPlatform()
               .name("simulation-" + core)
-              .start(
-                  () -> {
-                    while (!over.getAsBoolean() && found.get() == null) {
-                      long seed = next.getAndIncrement();
-                      String kind = kinds.get((int) Long.remainderUnsigned(seed, kinds.size()));
-                      SimResult result = Kinds.run(kind, seed);
-                      CoreCampaign campaign = campaigns.get(kind);
-                      if (campaign != null) {
-                        campaign.take(result);
-                      }
-                      if (result.violation() != null) {
-                        found.compareAndSet(null, new Found(kind, seed));
-                      }
-                      progress.at(() -> said(campaigns, begun));
-                    }
-                  }));
+              .start(() -> {
+                while (!over.getAsBoolean() && found.get() == null) {
+                  long seed = next.getAndIncrement();
+                  String kind = kinds.get((int) Long.remainderUnsigned(seed, kinds.size()));
+                  SimResult result = Kinds.run(kind, seed);
+                  CoreCampaign campaign = campaigns.get(kind);
+                  if (campaign != null) {
+                    campaign.take(result);
+                  }
+                  if (result.violation() != null) {
+                    found.compareAndSet(null, new Found(kind, seed));
+                  }
+                  progress.at(() -> said(campaigns, begun));
+                }
+              }));
     }
     for (Thread thread : threads) {
       thread.join();
@@ -122,12 +117,11 @@ public final class SimCampaign {
   private static String said(Map<String, CoreCampaign> campaigns, long begun) {
     double seconds = (System.nanoTime() - begun) / 1e9;
     StringBuilder text = new StringBuilder();
-    campaigns.forEach(
-        (kind, campaign) ->
-            text.append(text.isEmpty() ? "" : "; ")
-                .append(kind)
-                .append(": ")
-                .append(campaign.summary(seconds)));
+    campaigns.forEach((kind, campaign) ->
+        text.append(text.isEmpty() ? "" : "; ")
+            .append(kind)
+            .append(": ")
+            .append(campaign.summary(seconds)));
     return text.toString();
   }
 

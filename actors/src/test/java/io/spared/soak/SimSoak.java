@@ -1,0 +1,16 @@
+package io.spared.soak;
+
+import io.spared.sim.SimCampaign;
+
+/**
+ * {@code ./spared soak sim [--minutes N] [--seed S] [--cores N] [--kind K] [--only A,B,...]}: the
+ * daemon in the simulator, seed after seed from S on; with {@code --minutes 0} the one seed alone,
+ * with its script and last lines when it fails.
+ */
+public final class SimSoak implements Soak {
+  @Override
+  public boolean run(SoakArguments arguments, SoakProgress progress) throws Exception {
+    return SimCampaign.soak(
+        arguments.seed(), arguments.length(), arguments::over, arguments.rest(), progress);
+  }
+}
