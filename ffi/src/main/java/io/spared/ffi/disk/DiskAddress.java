@@ -7,6 +7,15 @@ import java.nio.file.Path;
  * fault:} before another.
  */
 public sealed interface DiskAddress {
+  /**
+   * What a person wrote.
+   *
+   * @throws IllegalArgumentException with a sentence that says what is wrong and what to write
+   */
+  static DiskAddress parse(String text) {
+    return DiskAddressParser.parse(text);
+  }
+
   /** A block device or a regular file. */
   record OfPath(Path path) implements DiskAddress {
     @Override
@@ -19,7 +28,10 @@ public sealed interface DiskAddress {
   record OfMemory(long sizeBytes, int sectorBytes, String name) implements DiskAddress {
     @Override
     public String toString() {
-      return "memory:" + sizeBytes + (name.isEmpty() ? "" : "," + name);
+      return "memory:"
+          + sizeBytes
+          + (sectorBytes == 512 ? "" : ",sector=" + sectorBytes)
+          + (name.isEmpty() ? "" : "," + name);
     }
   }
 

@@ -48,7 +48,7 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
   public void submit(IoRequest request) {
     engine.ledger().begin(request, this);
     carried++;
-    if (detached) {
+    if (detached || file.isClosed()) {
       end(request, 0, Errno.ESHUTDOWN);
       return;
     }

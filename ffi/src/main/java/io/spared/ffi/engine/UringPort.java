@@ -49,7 +49,7 @@ abstract class UringPort implements Ledger.Carrier {
   final boolean take(IoRequest request) {
     engine.begin(request, this);
     carried++;
-    if (detached) {
+    if (detached || descriptor.isClosed()) {
       end(request, 0, Errno.ESHUTDOWN, null);
       return false;
     }

@@ -73,6 +73,11 @@ public final class Descriptor implements AutoCloseable {
     }
   }
 
+  /** Whether its owner has closed it; those who retain it may end what they began. */
+  public boolean isClosed() {
+    return closedByOwner.get();
+  }
+
   /** The owner is done with it; further calls do nothing. */
   @Override
   public void close() {
