@@ -84,6 +84,21 @@ public record DeviceSettings(
         name, description, main, spares, frontend, readOnly, next, upkeep, overrides);
   }
 
+  /** The same settings for another device. */
+  public DeviceSettings withDisks(
+      String nextName, DiskAddress nextMain, List<DiskAddress> nextSpares) {
+    return new DeviceSettings(
+        nextName,
+        description,
+        nextMain,
+        nextSpares,
+        frontend,
+        readOnly,
+        deadlines,
+        upkeep,
+        overrides);
+  }
+
   public DeviceSettings withSpares(List<DiskAddress> next) {
     return new DeviceSettings(
         name, description, main, next, frontend, readOnly, deadlines, upkeep, overrides);

@@ -391,6 +391,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     run.judging = false;
     run.answering = true;
     run.judgements = news.judgements();
+    rememberAdopted(news.judgements());
     boolean carriesOut = run.activate && isAutomatic();
     for (Judgement judgement : news.judgements()) {
       audit(run, judgement, carriesOut);
@@ -401,6 +402,17 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     }
     if (run.activationsAwaited == 0) {
       finish(run, true);
+    }
+  }
+
+  private void rememberAdopted(List<Judgement> judgements) {
+    Set<String> serials = new HashSet<>();
+    for (Judgement judgement : judgements) {
+      judgement.setUp().flatMap(SetUp::adoptedSerial).ifPresent(serials::add);
+    }
+    if (!serials.isEmpty()) {
+      HostMemory memory = parts.memory();
+      parts.blocking().execute(() -> memory.rememberAdopted(serials));
     }
   }
 

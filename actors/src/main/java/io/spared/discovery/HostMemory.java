@@ -3,6 +3,7 @@ package io.spared.discovery;
 import io.spared.format.CleanStop;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -15,6 +16,13 @@ public interface HostMemory {
   Contents read();
 
   void remember(Remembered remembered);
+
+  /**
+   * The serial numbers of disks that were adopted, for udev: they look like any other disk, and
+   * nothing else may mount them. Those that are not named any more stay, since a disk that is away
+   * today may be back tomorrow.
+   */
+  void rememberAdopted(Set<String> serials);
 
   /** Whether a person switched automatic activation on or off. */
   void rememberAutomatic(boolean on);

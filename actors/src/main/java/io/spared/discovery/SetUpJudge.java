@@ -361,7 +361,10 @@ public final class SetUpJudge {
                     image.get().name(),
                     verdict.position().orElse(image.get().position()),
                     foundMain.address(),
-                    spareDisks(image.get()).stream().map(DiskFinding::address).toList()));
+                    spareDisks(image.get()).stream().map(DiskFinding::address).toList(),
+                    image.get().form() == Form.ADOPT
+                        ? foundMain.identity().serial()
+                        : Optional.empty()));
       }
       Decision decision;
       if (knowledge.active().contains(deviceId)) {

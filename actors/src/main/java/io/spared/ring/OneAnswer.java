@@ -1,6 +1,7 @@
 package io.spared.ring;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -19,6 +20,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OneAnswer {
   private OneAnswer() {}
+
+  /** The type of an answer that is a list. */
+  @SuppressWarnings(
+      "unchecked") // A list's elements are not known to its class; they are read only.
+  public static <T> Class<List<T>> listOf(Class<T> element) {
+    return (Class<List<T>>) (Class<?>) List.class;
+  }
 
   /**
    * Asks, and tells the asker one thing: what is made of the answer, or of a {@link

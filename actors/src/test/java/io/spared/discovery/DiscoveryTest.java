@@ -42,6 +42,7 @@ class DiscoveryTest {
   private final List<BlockDevice> listed = new ArrayList<>();
   private final List<SetUp> activated = new ArrayList<>();
   private final Set<UUID> served = new HashSet<>();
+  private final Set<String> adopted = new HashSet<>();
   private final List<MonitorCommand> told = new ArrayList<>();
   private final List<ScanReport> reports = new ArrayList<>();
   private final List<DiscoveryCommand.Stopped> stops = new ArrayList<>();
@@ -62,6 +63,11 @@ class DiscoveryTest {
         @Override
         public void remember(Remembered one) {
           remembered.put(one.deviceId(), one);
+        }
+
+        @Override
+        public void rememberAdopted(Set<String> serials) {
+          adopted.addAll(serials);
         }
 
         @Override
@@ -217,6 +223,7 @@ class DiscoveryTest {
         .extracting(Judgement::decision)
         .containsExactly(Decision.ALREADY_ACTIVE);
     assertThat(remembered).hasSize(1);
+    assertThat(adopted).containsExactly("MAIN-1");
     assertThat(until(() -> openHandles() == 0)).isTrue();
     assertThat(process.buffersTaken()).isZero();
   }
