@@ -1,25 +1,87 @@
 package io.spared.device;
 
+import io.spared.disk.DiskActor;
 import io.spared.disk.DiskCommand;
+import io.spared.disk.DiskNumber;
+import io.spared.disk.DiskPolicy;
+import io.spared.disk.IdentityProof;
 import io.spared.ffi.disk.Disk;
 import io.spared.format.Geometry;
 import io.spared.queue.DeviceDoubts;
+import io.spared.relocation.RelocationPolicy;
+import io.spared.relocation.Relocator;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.remap.RemapTable;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
-/** How the parts of a serving device are made. */
+/** How the parts of a serving device are made: each on its home ring, each telling only it. */
 final class DeviceChildren {
   private DeviceChildren() {}
 
   static ActorRef<DiskCommand> disk(Run run, int number, Disk disk) {
-    return run.spawn(Behaviors.<DiskCommand>ignore(), "disk" + number);
+    return run.spawn(
+        DiskActor.create(
+            new DiskActor.Setup(
+                number,
+                disk,
+                run.parts.home().engine(),
+                diskPolicy(run.settings),
+                IdentityProof.by(run.parts.opener(), disk),
+                run.parts.blocking(),
+                report -> run.tell(new DeviceNews.FromDisk(run.number, report)))),
+        "disk" + number);
+  }
+
+  /** A proof takes no longer than a request may: somebody waits for both. */
+  private static DiskPolicy diskPolicy(DeviceSettings settings) {
+    Duration request = settings.deadlines().request();
+    DiskPolicy standard = DiskPolicy.DEFAULT;
+    return request.compareTo(standard.proofDeadline()) >= 0
+        ? standard
+        : new DiskPolicy(
+            request,
+            standard.errorsWindow(),
+            standard.distantErrorsMax(),
+            standard.recheck());
   }
 
   static ActorRef<RelocatorCommand> relocator(
-      Run run, Geometry geometry, RemapTable table, Map<Integer, Disk> disks, DeviceDoubts doubts) {
-    return run.spawn(Behaviors.<RelocatorCommand>ignore(), "relocator");
+      Run run,
+      Geometry geometry,
+      RemapTable table,
+      Map<Integer, Disk> disks,
+      DeviceDoubts doubts) {
+    Map<Integer, Disk> spares = new HashMap<>(disks);
+    Disk main = spares.remove(DiskNumber.MAIN);
+    if (main == null) {
+      throw new IllegalStateException("a device without a main disk cannot move blocks");
+    }
+    return run.spawn(
+        Relocator.create(
+            new Relocator.Setup(
+                geometry,
+                table,
+                run.parts.home().engine(),
+                main,
+                spares,
+                doubts,
+                policy(run),
+                request -> run.tell(new DeviceNews.FromRelocator(run.number, request)))),
+        "relocator");
+  }
+
+  private static RelocationPolicy policy(Run run) {
+    RelocationPolicy standard = run.parts.relocation();
+    Duration request = run.settings.deadlines().request();
+    return new RelocationPolicy(
+        request.multipliedBy(2),
+        request,
+        standard.mediaRetries(),
+        standard.slotAttemptsMax(),
+        standard.relocationsMax(),
+        standard.waitingMax());
   }
 }

@@ -173,6 +173,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
           ask.replyTo().tell(devices.values().stream().map(known -> known.settings).toList());
       case HostCommand.GetMonitor ask -> ask.replyTo().tell(monitor);
       case HostCommand.GetSpares ask -> spares.tell(new SpareCommand.GetUsage(ask.replyTo()));
+      case HostCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
       case HostCommand.Shutdown ask -> {
         return shutdown(ask);
       }
@@ -232,6 +233,17 @@ public final class Host extends AbstractBehavior<HostCommand> {
     begin(known);
     tellExports();
     add.replyTo().tell(new Answer.Done(name + " is being assembled"));
+  }
+
+  private void reconfigure(HostCommand.Reconfigure ask) {
+    Known known = devices.get(ask.settings().name());
+    ActorRef<DeviceCommand> actor = known == null ? null : known.actor;
+    if (known == null || actor == null) {
+      ask.replyTo().tell(new Answer.Refused("there is no device " + ask.settings().name()));
+      return;
+    }
+    known.settings = ask.settings();
+    actor.tell(new DeviceCommand.Reconfigure(ask.settings(), ask.replyTo()));
   }
 
   private void begin(Known known) {

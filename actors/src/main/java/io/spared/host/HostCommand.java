@@ -29,6 +29,9 @@ public sealed interface HostCommand {
   /** The settings under which each device runs, for reloading. */
   record Devices(ActorRef<List<DeviceSettings>> replyTo) implements HostCommand {}
 
+  /** Other settings for a device, from a reloaded configuration. */
+  record Reconfigure(DeviceSettings settings, ActorRef<Answer> replyTo) implements HostCommand {}
+
   /** Drain every device within the deadline and end. */
   record Shutdown(long drainNanos, ActorRef<Farewell> replyTo) implements HostCommand {}
 

@@ -71,14 +71,14 @@ public final class Monitor extends AbstractBehavior<MonitorCommand> {
             audit.who() + ": " + audit.action() + ": " + audit.outcome(),
             Map.of());
       }
-      case MonitorCommand.Recent recent -> recent.replyTo().tell(recent(recent));
+      case MonitorCommand.Recent recent -> recent.replyTo().tell(last(recent.afterSequence(), recent.most()));
       case MonitorCommand.Alerts ask -> ask.replyTo().tell(List.copyOf(alerts.values()));
-      case MonitorCommand.Subscribe subscribe -> {
-        if (subscribers.size() < MOST_SUBSCRIBERS && subscribers.add(subscribe.subscriber())) {
-          getContext()
-              .watchWith(
-                  subscribe.subscriber(), new MonitorCommand.Unsubscribe(subscribe.subscriber()));
+      case MonitorCommand.Subscribe subscribe -> subscribe(subscribe.subscriber());
+      case MonitorCommand.Replay replay -> {
+        for (Event event : last(0, replay.last())) {
+          replay.subscriber().tell(event);
         }
+        subscribe(replay.subscriber());
       }
       case MonitorCommand.Unsubscribe gone -> {
         if (subscribers.remove(gone.subscriber())) {
@@ -142,14 +142,20 @@ public final class Monitor extends AbstractBehavior<MonitorCommand> {
     return event;
   }
 
-  private List<Event> recent(MonitorCommand.Recent ask) {
+  private void subscribe(ActorRef<Event> subscriber) {
+    if (subscribers.size() < MOST_SUBSCRIBERS && subscribers.add(subscriber)) {
+      getContext().watchWith(subscriber, new MonitorCommand.Unsubscribe(subscriber));
+    }
+  }
+
+  private List<Event> last(long afterSequence, int atMost) {
     List<Event> chosen = new ArrayList<>();
     for (Event event : events) {
-      if (event.sequence() > ask.afterSequence()) {
+      if (event.sequence() > afterSequence) {
         chosen.add(event);
       }
     }
-    int most = Math.max(0, Math.min(ask.most(), KEPT));
+    int most = Math.clamp(atMost, 0, KEPT);
     return List.copyOf(chosen.subList(Math.max(0, chosen.size() - most), chosen.size()));
   }
 

@@ -47,6 +47,9 @@ public sealed interface MonitorCommand {
    */
   record Subscribe(ActorRef<Event> subscriber) implements MonitorCommand {}
 
+  /** The last events, and then every one from now on. */
+  record Replay(int last, ActorRef<Event> subscriber) implements MonitorCommand {}
+
   record Unsubscribe(ActorRef<Event> subscriber) implements MonitorCommand {}
 
   /** How many events of each kind there were since the start, for metrics. */

@@ -19,6 +19,7 @@ public final class Main {
     String[] rest = Arrays.copyOfRange(arguments, 1, arguments.length);
     switch (arguments[0]) {
       case "daemon" -> System.exit(Daemon.run(rest));
+      case "ctl" -> System.exit(io.spared.app.ctl.Ctl.run(rest));
       default -> {
         System.err.println("spared: no command " + arguments[0] + "; " + USAGE);
         System.exit(2);

@@ -2,7 +2,7 @@ package io.spared.app.control;
 
 import io.spared.device.DeviceStatus;
 import io.spared.monitor.Event;
-import java.time.Duration;
+import io.spared.spare.SpareUsage;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -180,6 +180,21 @@ final class Render {
     return text.toString();
   }
 
+  static String spares(List<SpareUsage> spares) {
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("SPARE", "SIZE", "LENT", "FREE", "DEVICES"));
+    for (SpareUsage spare : spares) {
+      rows.add(
+          List.of(
+              spare.address(),
+              bytes(spare.sizeBytes()),
+              spare.percent() + "%",
+              bytes(spare.freeBytes()),
+              String.join(", ", spare.devices())));
+    }
+    return table(rows);
+  }
+
   static String events(List<Event> events) {
     StringBuilder text = new StringBuilder();
     for (Event event : events) {
@@ -215,11 +230,6 @@ final class Render {
 
   private static String when(Optional<Instant> time) {
     return time.map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("never");
-  }
-
-  static String words(Duration duration) {
-    long seconds = duration.toSeconds();
-    return seconds < 120 ? seconds + " s" : seconds / 60 + " min";
   }
 
   private static void line(StringBuilder text, String name, String value) {

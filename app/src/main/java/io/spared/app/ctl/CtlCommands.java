@@ -188,6 +188,128 @@ final class CtlCommands {
     return show("POST", "/v1/reload", "{}");
   }
 
+  // Without a daemon.
+
+  @Command(
+      description = {
+        "Makes a device. The adopt form (default) leaves every byte of main as it is.",
+        "With --labelled, main gets a label at its end, which must be free."
+      })
+  int create(
+      @Parameters(paramLabel = "NAME") String name,
+      @Option(names = "--main", required = true, paramLabel = "DISK") String main,
+      @Option(names = "--spare", required = true, paramLabel = "DISK") List<String> spares,
+      @Option(names = "--labelled") boolean labelled,
+      @Option(names = "--block", defaultValue = "4", paramLabel = "KIB", description = "4 to 64")
+          int blockKiB,
+      @Option(names = "--copies", defaultValue = "5", description = "3, 5, 7 or 9") int copies,
+      @Option(names = "--force", description = "write over what is recognised") boolean force)
+      throws CtlException {
+    return offline().create(name, main, spares, labelled, blockKiB, copies, force);
+  }
+
+  @Command(description = "Shows what stands on disks: every copy, its verdict, the table.")
+  int inspect(@Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks)
+      throws CtlException {
+    return offline().inspect(disks);
+  }
+
+  @Command(description = "Lists every remapped and pending block.")
+  int dump(@Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks)
+      throws CtlException {
+    return offline().dump(disks);
+  }
+
+  @Command(
+      description =
+          "Judges disks without writing: 0 healthy, 1 repairable, 2 damaged, 3 unusable.")
+  int check(@Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks)
+      throws CtlException {
+    return offline().check(disks);
+  }
+
+  @Command(
+      description = {
+        "Mends the copies of a running device by its NAME, or of disks while no daemon uses them.",
+        "What stood there is kept in a file."
+      })
+  int repair(
+      @Parameters(arity = "1..*", paramLabel = "NAME|DISK") List<String> targets,
+      @Option(names = "--yes", description = "do not ask") boolean yes,
+      @Option(names = "--keep", paramLabel = "FILE", description = "where to keep the old bytes")
+          @Nullable
+          Path keep,
+      @Option(
+              names = "--accept-loss",
+              description = "go on with the best survivor where fewer than three copies are left")
+          boolean acceptLoss)
+      throws CtlException {
+    if (targets.size() == 1 && !targets.get(0).contains("/") && !targets.get(0).contains(":")) {
+      return show("POST", device(targets.get(0)) + "/repair", "{}");
+    }
+    return offline().repair(targets, yes, keep, acceptLoss);
+  }
+
+  @Command(description = "Damages test disks, so that repair can be seen at work.")
+  int corrupt(
+      @Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks,
+      @Option(names = "--copies", split = ",", paramLabel = "N,N") @Nullable List<Integer> copies,
+      @Option(names = "--sectors", split = ",", paramLabel = "N,N", description = "of 4 KiB")
+          @Nullable
+          List<Long> sectors,
+      @Option(names = "--count", defaultValue = "0") long count,
+      @Option(names = "--percent", defaultValue = "0") double percent,
+      @Option(names = "--yes", description = "also real disks") boolean yes)
+      throws CtlException {
+    return offline()
+        .corrupt(
+            disks,
+            copies == null ? List.of() : copies,
+            sectors == null ? List.of() : sectors,
+            count,
+            percent,
+            yes);
+  }
+
+  @Command(description = "Writes a device-mapper table that serves the device without spared.")
+  int export(
+      @Option(names = "--main", required = true, paramLabel = "DISK") String main,
+      @Option(names = "--spare", required = true, paramLabel = "DISK") List<String> spares,
+      @Option(names = "--format", defaultValue = "dmsetup") String format)
+      throws CtlException {
+    return offline().export(main, spares, format);
+  }
+
+  @Command(
+      name = "import",
+      description = "Takes over a dm-remap pair; shows what would be done unless --yes.")
+  int importOther(
+      @Parameters(paramLabel = "dm-remap") String kind,
+      @Parameters(paramLabel = "MAIN") String main,
+      @Parameters(paramLabel = "SPARE") String spare,
+      @Option(names = "--name", defaultValue = "imported") String name,
+      @Option(names = "--block", defaultValue = "4", paramLabel = "KIB") int blockKiB,
+      @Option(names = "--yes", description = "do it") boolean yes,
+      @Option(names = "--keep", paramLabel = "FILE") @Nullable Path keep)
+      throws CtlException {
+    if (!kind.equals("dm-remap")) {
+      throw new CtlException(Ctl.USAGE, kind + ": only dm-remap can be imported");
+    }
+    return offline().importDmRemap(name, main, spare, blockKiB, yes, keep);
+  }
+
+  @Command(description = "Where a sector of a running device lives, and its history.")
+  int explain(
+      @Parameters(paramLabel = "NAME") String name,
+      @Parameters(paramLabel = "SECTOR") long sector)
+      throws CtlException {
+    return show("POST", device(name) + "/explain", Json.object(Map.of("sector", sector)));
+  }
+
+  private OfflineCommands offline() {
+    return new OfflineCommands(spec.commandLine().getOut(), json);
+  }
+
   /** Sends one request and prints its answer where it belongs. */
   int show(String method, String path, String body) throws CtlException {
     try {

@@ -18,6 +18,11 @@ final class Json {
     return switch (value) {
       case Boolean flag -> flag.toString();
       case Number number -> number.toString();
+      case Map<?, ?> map -> {
+        StringJoiner joiner = new StringJoiner(",", "{", "}");
+        map.forEach((name, each) -> joiner.add(string(String.valueOf(name)) + ":" + value(each)));
+        yield joiner.toString();
+      }
       case List<?> list -> {
         StringJoiner joiner = new StringJoiner(",", "[", "]");
         list.forEach(each -> joiner.add(value(each)));

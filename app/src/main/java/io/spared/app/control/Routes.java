@@ -1,0 +1,475 @@
+package io.spared.app.control;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
+import io.spared.app.config.Addresses;
+import io.spared.app.config.DaemonConfig;
+import io.spared.device.Answer;
+import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceSettings;
+import io.spared.device.DeviceStatus;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.host.HostCommand;
+import io.spared.monitor.Event;
+import io.spared.monitor.MonitorCommand;
+import io.spared.spare.SpareUsage;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.http.javadsl.model.ContentType;
+import org.apache.pekko.http.javadsl.model.ContentTypes;
+import org.apache.pekko.http.javadsl.model.HttpEntities;
+import org.apache.pekko.http.javadsl.model.HttpMethods;
+import org.apache.pekko.http.javadsl.model.HttpRequest;
+import org.apache.pekko.http.javadsl.model.HttpResponse;
+import org.apache.pekko.http.javadsl.model.MediaTypes;
+import org.apache.pekko.http.javadsl.model.StatusCodes;
+import org.apache.pekko.stream.OverflowStrategy;
+import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.util.ByteString;
+
+/**
+ * The control interface, version 1. Every answer comes as JSON, or as text for people when asked for
+ * {@code text/plain}; a refusal is one sentence in either form, with status 409 (or 404 for a device
+ * that is not there, 400 for a request that cannot be understood).
+ */
+public final class Routes {
+  private static final Duration WAIT = Duration.ofSeconds(3);
+
+  /** Commands that take as long as disks do: a freeze, a stop, a repair. */
+  private static final Duration LONG_WAIT = Duration.ofMinutes(10);
+
+  private static final int MOST_BODY_BYTES = 64 << 10;
+  private static final int EVENTS_BUFFERED = 256;
+
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .addModule(
+              new SimpleModule()
+                  .addSerializer(Instant.class, new ToStringSerializer(Instant.class))
+                  .addSerializer(Duration.class, new ToStringSerializer(Duration.class))
+                  .addSerializer(Optional.class, new OptionalSerializer()))
+          .serializationInclusion(JsonInclude.Include.ALWAYS)
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .build();
+
+  private final ActorSystem<?> system;
+  private final ActorRef<HostCommand> host;
+  private final ActorRef<MonitorCommand> monitor;
+  private final DaemonConfig config;
+  private final Supplier<CompletionStage<Answer>> reload;
+
+  public Routes(
+      ActorSystem<?> system,
+      ActorRef<HostCommand> host,
+      ActorRef<MonitorCommand> monitor,
+      DaemonConfig config,
+      Supplier<CompletionStage<Answer>> reload) {
+    this.system = system;
+    this.host = host;
+    this.monitor = monitor;
+    this.config = config;
+    this.reload = reload;
+  }
+
+  /** One request to one answer; never fails. */
+  public CompletionStage<HttpResponse> handle(HttpRequest request) {
+    boolean json = !accepts(request, "text/plain");
+    CompletionStage<HttpResponse> response;
+    try {
+      response = route(request, json);
+    } catch (BadRequest bad) {
+      response = done(refusal(400, String.valueOf(bad.getMessage()), json));
+    }
+    return response.exceptionally(
+        failure -> {
+          Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+          if (cause instanceof BadRequest bad) {
+            return refusal(400, String.valueOf(bad.getMessage()), json);
+          }
+          return refusal(504, "the daemon did not answer in time: " + cause.getMessage(), json);
+        });
+  }
+
+  private CompletionStage<HttpResponse> route(HttpRequest request, boolean json) {
+    List<String> path = segments(request.getUri().path());
+    String method = request.method().value();
+    if (path.equals(List.of("metrics")) && method.equals("GET")) {
+      return metrics();
+    }
+    if (path.isEmpty() || !path.get(0).equals("v1")) {
+      return done(refusal(404, request.getUri().path() + ": there is no such path; see /v1", json));
+    }
+    List<String> rest = path.subList(1, path.size());
+    String first = rest.isEmpty() ? "" : rest.get(0);
+    return switch (method + " " + first + "/" + rest.size()) {
+      case "GET devices/1" -> devices(request, json);
+      case "POST devices/1" -> body(request).thenCompose(body -> add(body, json));
+      case "GET devices/2" -> device(rest.get(1), json);
+      case "DELETE devices/2" -> remove(rest.get(1), query(request, "force"), json);
+      case "POST devices/3" ->
+          body(request).thenCompose(body -> command(rest.get(1), rest.get(2), body, json));
+      case "PUT devices/4" ->
+          body(request)
+              .thenCompose(
+                  body ->
+                      ask(
+                          rest.get(1),
+                          "set " + rest.get(3),
+                          json,
+                          replyTo ->
+                              new DeviceCommand.SetPolicy(
+                                  rest.get(3), text(body, "value"), replyTo)));
+      case "GET events/1" -> events(request, json);
+      case "GET alerts/1" -> alerts(json);
+      case "GET spares/1" -> spares(json);
+      case "POST reload/1" ->
+          reload.get().thenApply(answer -> answered("", "reload", answer, json));
+      default ->
+          done(
+              refusal(
+                  404,
+                  method + " " + request.getUri().path() + ": there is no such request",
+                  json));
+    };
+  }
+
+  // Devices.
+
+  private CompletionStage<HttpResponse> devices(HttpRequest request, boolean json) {
+    return AskPattern.<HostCommand, List<DeviceStatus>>ask(
+            host, HostCommand.Statuses::new, WAIT, system.scheduler())
+        .thenApply(
+            list -> {
+              if (query(request, "view").equals("names")) {
+                List<String> names = list.stream().map(DeviceStatus::name).sorted().toList();
+                return json ? ok(names) : text(String.join("\n", names) + "\n");
+              }
+              return json ? ok(list) : text(Render.devices(list));
+            });
+  }
+
+  private CompletionStage<HttpResponse> device(String name, boolean json) {
+    return find(name)
+        .thenCompose(
+            found ->
+                found.isEmpty()
+                    ? done(noDevice(name, json))
+                    : AskPattern.<DeviceCommand, DeviceStatus>ask(
+                            found.get(), DeviceCommand.GetStatus::new, WAIT, system.scheduler())
+                        .thenApply(
+                            status -> json ? ok(status) : text(Render.device(status))));
+  }
+
+  private CompletionStage<HttpResponse> add(JsonNode body, boolean json) {
+    String name = text(body, "name");
+    if (!name.matches("[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")) {
+      throw new BadRequest(name + ": not a device's name");
+    }
+    DeviceSettings base = config.defaults();
+    List<DiskAddress> spares = new ArrayList<>();
+    for (JsonNode spare : body.path("spares")) {
+      spares.add(address(spare.asText()));
+    }
+    DeviceSettings.Frontend frontend =
+        switch (body.path("frontend").asText("nbd")) {
+          case "nbd" -> DeviceSettings.Frontend.NBD;
+          case "ublk" -> DeviceSettings.Frontend.UBLK;
+          case "none" -> DeviceSettings.Frontend.NONE;
+          default -> throw new BadRequest("a frontend is nbd, ublk or none");
+        };
+    DeviceSettings settings =
+        new DeviceSettings(
+            name,
+            body.path("description").asText(""),
+            address(text(body, "main")),
+            spares,
+            frontend,
+            body.path("readOnly").asBoolean(false),
+            base.deadlines(),
+            base.upkeep(),
+            base.overrides());
+    return AskPattern.<HostCommand, Answer>ask(
+            host, replyTo -> new HostCommand.Add(settings, replyTo), WAIT, system.scheduler())
+        .thenApply(answer -> answered(name, "add", answer, json));
+  }
+
+  private static DiskAddress address(String text) {
+    try {
+      return Addresses.parse(text);
+    } catch (IllegalArgumentException wrong) {
+      throw new BadRequest(String.valueOf(wrong.getMessage()));
+    }
+  }
+
+  private CompletionStage<HttpResponse> remove(String name, String force, boolean json) {
+    return AskPattern.<HostCommand, Answer>ask(
+            host,
+            replyTo -> new HostCommand.Remove(name, force.equals("true"), replyTo),
+            LONG_WAIT,
+            system.scheduler())
+        .thenApply(answer -> answered(name, "remove", answer, json));
+  }
+
+  private CompletionStage<HttpResponse> command(
+      String name, String action, JsonNode body, boolean json) {
+    return switch (action) {
+      case "start" -> ask(name, action, json, DeviceCommand.Start::new);
+      case "stop" ->
+          ask(
+              name,
+              action,
+              json,
+              replyTo ->
+                  new DeviceCommand.Stop(
+                      body.path("force").asBoolean(false),
+                      Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
+                      replyTo));
+      case "freeze" -> ask(name, action, json, DeviceCommand.Freeze::new);
+      case "thaw" -> ask(name, action, json, DeviceCommand.Thaw::new);
+      case "repair" -> ask(name, action, json, DeviceCommand.Repair::new);
+      case "scrub" ->
+          ask(
+              name,
+              action,
+              json,
+              replyTo ->
+                  new DeviceCommand.Scrub(body.path("surface").asBoolean(false), replyTo));
+      case "explain" ->
+          ask(
+              name,
+              action,
+              json,
+              replyTo -> new DeviceCommand.Explain(body.path("sector").asLong(-1), replyTo));
+      case "faults" ->
+          ask(
+              name,
+              "fault " + text(body, "disk") + " " + text(body, "rule"),
+              json,
+              replyTo ->
+                  new DeviceCommand.InjectFault(
+                      text(body, "disk"),
+                      text(body, "rule"),
+                      body.path("range").asText(""),
+                      replyTo));
+      default -> done(refusal(404, action + ": there is no such command", json));
+    };
+  }
+
+  private CompletionStage<Optional<ActorRef<DeviceCommand>>> find(String name) {
+    return AskPattern.ask(
+        host, replyTo -> new HostCommand.Find(name, replyTo), WAIT, system.scheduler());
+  }
+
+  private CompletionStage<HttpResponse> ask(
+      String name,
+      String action,
+      boolean json,
+      Function<ActorRef<Answer>, DeviceCommand> command) {
+    return find(name)
+        .thenCompose(
+            found ->
+                found.isEmpty()
+                    ? done(noDevice(name, json))
+                    : AskPattern.<DeviceCommand, Answer>ask(
+                            found.get(), command::apply, LONG_WAIT, system.scheduler())
+                        .thenApply(answer -> answered(name, action, answer, json)));
+  }
+
+  private HttpResponse answered(String name, String action, Answer answer, boolean json) {
+    monitor.tell(new MonitorCommand.Audit("control", name, action, answer.sentence()));
+    return switch (answer) {
+      case Answer.Done done ->
+          json ? ok(Map.of("done", done.sentence())) : text(done.sentence() + "\n");
+      case Answer.Refused refused ->
+          refused.sentence().startsWith("there is no device")
+              ? refusal(404, refused.sentence(), json)
+              : refusal(409, refused.sentence(), json);
+    };
+  }
+
+  // Events.
+
+  private CompletionStage<HttpResponse> events(HttpRequest request, boolean json) {
+    String last = query(request, "last");
+    int most = last.matches("\\d{1,6}") ? Integer.parseInt(last) : 50;
+    if (query(request, "follow").equals("true")) {
+      return done(follow(most));
+    }
+    return AskPattern.<MonitorCommand, List<Event>>ask(
+            monitor,
+            replyTo -> new MonitorCommand.Recent(0, most, replyTo),
+            WAIT,
+            system.scheduler())
+        .thenApply(events -> json ? ok(events) : text(Render.events(events)));
+  }
+
+  /** Server-sent events: the last ones, then each as it happens; a slow reader loses the oldest. */
+  private HttpResponse follow(int last) {
+    Source<ByteString, ?> source =
+        Source.<Event>actorRef(
+                event -> Optional.empty(),
+                event -> Optional.empty(),
+                EVENTS_BUFFERED,
+                OverflowStrategy.dropHead())
+            .mapMaterializedValue(
+                subscriber -> {
+                  monitor.tell(new MonitorCommand.Replay(last, Adapter.toTyped(subscriber)));
+                  return subscriber;
+                })
+            .map(event -> ByteString.fromString(sse(event)))
+            .keepAlive(Duration.ofSeconds(15), () -> ByteString.fromString(": alive\n\n"));
+    ContentType type = MediaTypes.TEXT_EVENT_STREAM.toContentType();
+    return HttpResponse.create().withEntity(HttpEntities.createChunked(type, source));
+  }
+
+  private static String sse(Event event) {
+    return "id: "
+        + event.sequence()
+        + "\nevent: "
+        + event.kind()
+        + "\ndata: "
+        + Render.event(event).replace('\n', ' ')
+        + "\n\n";
+  }
+
+  private CompletionStage<HttpResponse> alerts(boolean json) {
+    return AskPattern.<MonitorCommand, List<Event>>ask(
+            monitor, MonitorCommand.Alerts::new, WAIT, system.scheduler())
+        .thenApply(alerts -> json ? ok(alerts) : text(Render.events(alerts)));
+  }
+
+  private CompletionStage<HttpResponse> spares(boolean json) {
+    return AskPattern.<HostCommand, List<SpareUsage>>ask(
+            host, HostCommand.GetSpares::new, WAIT, system.scheduler())
+        .thenApply(usages -> json ? ok(usages) : text(Render.spares(usages)));
+  }
+
+  private CompletionStage<HttpResponse> metrics() {
+    CompletionStage<List<DeviceStatus>> statuses =
+        AskPattern.ask(host, HostCommand.Statuses::new, WAIT, system.scheduler());
+    CompletionStage<List<SpareUsage>> usages =
+        AskPattern.ask(host, HostCommand.GetSpares::new, WAIT, system.scheduler());
+    CompletionStage<Map<String, Long>> counts =
+        AskPattern.ask(monitor, MonitorCommand.Counts::new, WAIT, system.scheduler());
+    return statuses.thenCombine(
+        usages.thenCombine(counts, (spares, events) -> Map.entry(spares, events)),
+        (devices, rest) ->
+            HttpResponse.create()
+                .withEntity(
+                    HttpEntities.create(
+                        ContentTypes.TEXT_PLAIN_UTF8,
+                        Metrics.render(devices, rest.getKey(), rest.getValue()))));
+  }
+
+  // HTTP.
+
+  private static boolean accepts(HttpRequest request, String type) {
+    return request
+        .getHeader("Accept")
+        .map(header -> header.value().contains(type))
+        .orElse(false);
+  }
+
+  private static List<String> segments(String path) {
+    List<String> segments = new ArrayList<>();
+    for (String segment : path.split("/")) {
+      if (!segment.isEmpty()) {
+        segments.add(URLDecoder.decode(segment, StandardCharsets.UTF_8));
+      }
+    }
+    return segments;
+  }
+
+  private static String query(HttpRequest request, String name) {
+    return request.getUri().query().get(name).orElse("");
+  }
+
+  private CompletionStage<JsonNode> body(HttpRequest request) {
+    if (request.method().equals(HttpMethods.GET)) {
+      return CompletableFuture.completedFuture(JSON.createObjectNode());
+    }
+    return request
+        .entity()
+        .withSizeLimit(MOST_BODY_BYTES)
+        .toStrict(WAIT.toMillis(), system)
+        .thenApply(
+            strict -> {
+              String text = strict.getData().utf8String();
+              if (text.isBlank()) {
+                return JSON.createObjectNode();
+              }
+              try {
+                return JSON.readTree(text);
+              } catch (JsonProcessingException wrong) {
+                throw new BadRequest("the body is not JSON: " + wrong.getOriginalMessage());
+              }
+            });
+  }
+
+  private static String text(JsonNode body, String name) {
+    String value = body.path(name).asText("");
+    if (value.isEmpty()) {
+      throw new BadRequest(name + " is missing");
+    }
+    return value;
+  }
+
+  private static HttpResponse noDevice(String name, boolean json) {
+    return refusal(404, "there is no device " + name + "; see spared ctl list", json);
+  }
+
+  private static HttpResponse ok(Object value) {
+    try {
+      return HttpResponse.create()
+          .withEntity(
+              HttpEntities.create(
+                  ContentTypes.APPLICATION_JSON, JSON.writeValueAsString(value) + "\n"));
+    } catch (JsonProcessingException defect) {
+      throw new IllegalStateException("an answer could not be written as JSON", defect);
+    }
+  }
+
+  private static HttpResponse text(String text) {
+    return HttpResponse.create()
+        .withEntity(HttpEntities.create(ContentTypes.TEXT_PLAIN_UTF8, text));
+  }
+
+  private static HttpResponse refusal(int status, String sentence, boolean json) {
+    HttpResponse response =
+        json ? ok(Map.of("refused", sentence)) : text("spared ctl: " + sentence + "\n");
+    return response.withStatus(StatusCodes.get(status));
+  }
+
+  private static <T> CompletionStage<T> done(T value) {
+    return CompletableFuture.completedFuture(value);
+  }
+
+  /** A request that cannot be understood. */
+  private static final class BadRequest extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    BadRequest(String sentence) {
+      super(sentence);
+    }
+  }
+}
