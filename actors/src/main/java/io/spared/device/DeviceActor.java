@@ -520,6 +520,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           now.proved(proved);
         }
       }
+      case DeviceNews.FaultProved proved -> {
+        if (now != null) {
+          now.proved(proved);
+        }
+      }
       case DeviceNews.DisksAnswered answered -> {
         if (now != null) {
           now.flushes().answered();
@@ -610,6 +615,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       retries = 0;
       settings = Policy.fromMetadata(settings, all.image().policy());
       serving.settingsChanged(settings);
+      serving.beginScrubbing();
       take(new Fact.Assembled(serving.firstTroubles()));
       serving.askMetadata();
       happened(
@@ -653,7 +659,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     String part = run.ended(ended.getRef());
     if (part != null && cause != null) {
       getContext().getLog().error("{}: its {} crashed", settings.name(), part, cause);
-      if (part.equals("scrubber") && now != null) {
+      if (part.startsWith("scrubber") && now != null) {
         now.restartScrubber();
       } else {
         crashed(part, cause.toString());

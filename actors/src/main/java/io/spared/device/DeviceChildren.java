@@ -12,6 +12,8 @@ import io.spared.relocation.RelocationPolicy;
 import io.spared.relocation.Relocator;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.remap.RemapTable;
+import io.spared.scrub.Scrubber;
+import io.spared.scrub.ScrubberCommand;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,18 +44,11 @@ final class DeviceChildren {
     return request.compareTo(standard.proofDeadline()) >= 0
         ? standard
         : new DiskPolicy(
-            request,
-            standard.errorsWindow(),
-            standard.distantErrorsMax(),
-            standard.recheck());
+            request, standard.errorsWindow(), standard.distantErrorsMax(), standard.recheck());
   }
 
   static ActorRef<RelocatorCommand> relocator(
-      Run run,
-      Geometry geometry,
-      RemapTable table,
-      Map<Integer, Disk> disks,
-      DeviceDoubts doubts) {
+      Run run, Geometry geometry, RemapTable table, Map<Integer, Disk> disks, DeviceDoubts doubts) {
     Map<Integer, Disk> spares = new HashMap<>(disks);
     Disk main = spares.remove(DiskNumber.MAIN);
     if (main == null) {
@@ -71,6 +66,32 @@ final class DeviceChildren {
                 policy(run),
                 request -> run.tell(new DeviceNews.FromRelocator(run.number, request)))),
         "relocator");
+  }
+
+  static ActorRef<ScrubberCommand> scrubber(Run run, Serving serving, DeviceSettings settings) {
+    return run.spawn(
+        Scrubber.create(
+            new Scrubber.Setup(
+                run.parts.world(),
+                run.parts.home().engine(),
+                serving.image().geometry(),
+                serving.table(),
+                serving.disksByNumber(),
+                serving.image().main().dataOffsetBytes(),
+                serving.surfaceCursorBytes(),
+                plan(settings),
+                request -> run.tell(new DeviceNews.FromScrubber(run.number, request)))),
+        run.unique("scrubber"));
+  }
+
+  static ScrubberCommand.ScrubPlan plan(DeviceSettings settings) {
+    DeviceSettings.Upkeep upkeep = settings.upkeep();
+    return new ScrubberCommand.ScrubPlan(
+        upkeep.scrubInterval(),
+        upkeep.surfaceScan(),
+        upkeep.surfacePeriod(),
+        upkeep.surfaceFloorBytesPerSecond(),
+        settings.deadlines().request());
   }
 
   private static RelocationPolicy policy(Run run) {

@@ -41,6 +41,10 @@ sealed interface DeviceNews extends DeviceCommand {
   /** A disk actor has answered whether its disk proves itself. */
   record DiskProved(long run, int disk, boolean proved, int queueId) implements DeviceNews {}
 
+  /** The same, for what the surface scan found. */
+  record FaultProved(long run, ScrubberRequest.FoundFault found, boolean proved)
+      implements DeviceNews {}
+
   /** The actor that hosted a queue has ended. */
   record FrontendGone(long run, int queueId) implements DeviceNews {}
 

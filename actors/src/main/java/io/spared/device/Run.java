@@ -21,6 +21,7 @@ final class Run {
   final DeviceSettings settings;
   private final ActorContext<DeviceCommand> context;
   private final TimerScheduler<DeviceCommand> timers;
+  private int made;
   private final Map<ActorRef<?>, String> children = new HashMap<>();
 
   Run(
@@ -55,6 +56,11 @@ final class Run {
     children.put(child, part);
     context.watch(child);
     return child;
+  }
+
+  /** A name for a part that may be made more than once. */
+  String unique(String part) {
+    return part + "~" + ++made;
   }
 
   /** The name of a part that has ended, or null when it is not of this run. */

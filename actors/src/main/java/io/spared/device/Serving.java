@@ -30,6 +30,8 @@ import io.spared.remap.Lookup;
 import io.spared.remap.Place;
 import io.spared.remap.RemapTable;
 import io.spared.remap.Slots;
+import io.spared.scrub.ScrubProgress;
+import io.spared.scrub.ScrubberCommand;
 import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
@@ -61,6 +63,11 @@ final class Serving {
 
   private static final long MEGABYTE = 1L << 20;
 
+  /** Where the surface scan goes on after a restart, and how often it was through. */
+  private static final String SURFACE_CURSOR = "surface";
+
+  private static final String SURFACE_PASSES = "surface-passes";
+
   private final Run run;
   private final Assembled assembled;
   private final DeviceImage image;
@@ -77,6 +84,9 @@ final class Serving {
   private final DiskFlushes flushes;
   private final Lookup lookup = new Lookup();
   private QueuePolicy policy;
+  private DeviceSettings settings;
+  private @Nullable ActorRef<ScrubberCommand> scrubber;
+  private Optional<ScrubProgress> progress = Optional.empty();
   private long lostSectors;
   private long relocations;
   private boolean borrowing;
@@ -107,6 +117,7 @@ final class Serving {
     this.image = assembled.image();
     this.table = assembled.table();
     this.metadataInbox = metadataInbox;
+    this.settings = run.settings;
     this.commits = new Commits(assembled.writer(), metadataInbox);
     this.slots = new Slots(table, image.geometry().blockBytes());
     this.policy =
@@ -136,7 +147,7 @@ final class Serving {
     borrowIfLow();
   }
 
-  private Map<Integer, Disk> disksByNumber() {
+  Map<Integer, Disk> disksByNumber() {
     Map<Integer, Disk> byNumber = new HashMap<>();
     disks.forEach((number, tally) -> byNumber.put(number, tally.disk));
     return byNumber;
@@ -329,6 +340,16 @@ final class Serving {
     OpenQueues.Open open = queues.get(proof.queueId());
     if (open != null) {
       open.frontend.tell(new QueueCommand.DiskProof(proof.disk(), proof.proved()));
+    }
+  }
+
+  /** What the surface scan found is the medium's only on a disk that proves itself. */
+  void proved(DeviceNews.FaultProved fault) {
+    if (fault.proved()) {
+      relocator.tell(
+          new RelocatorCommand.FromQueue(
+              new QueueReport.ReadFault(
+                  -1, fault.found().block(), fault.found().place(), fault.found().unreadable())));
     }
   }
 
@@ -610,7 +631,21 @@ final class Serving {
       case MetadataReply.Created c -> {}
       case MetadataReply.Begun b -> {}
       case MetadataReply.Repaired r -> {}
-      case MetadataReply.Scrubbed s -> {}
+      case MetadataReply.Scrubbed scrubbed -> {
+        ActorRef<ScrubberCommand> now = scrubber;
+        if (now != null) {
+          now.tell(new ScrubberCommand.MetadataScrubbed());
+        }
+        happened(
+            scrubbed.damaged().isEmpty() ? Event.Severity.INFO : Event.Severity.WARNING,
+            "scrub.done",
+            scrubbed.verified()
+                + " copies were read"
+                + (scrubbed.damaged().isEmpty()
+                    ? " and are whole"
+                    : "; damaged: " + reasons(scrubbed.damaged())));
+        askMetadata();
+      }
       case MetadataReply.Stopped s -> {}
     }
     return List.of();
@@ -846,7 +881,12 @@ final class Serving {
   }
 
   /** Other deadlines and policies from now on. */
-  void settingsChanged(DeviceSettings settings) {
+  void settingsChanged(DeviceSettings next) {
+    settings = next;
+    ActorRef<ScrubberCommand> scrubbing = scrubber;
+    if (scrubbing != null) {
+      scrubbing.tell(new ScrubberCommand.SetPlan(DeviceChildren.plan(next)));
+    }
     policy =
         new QueuePolicy(
             settings.deadlines().request(),
@@ -860,17 +900,90 @@ final class Serving {
 
   // Scrubbing.
 
+  void beginScrubbing() {
+    scrubber = DeviceChildren.scrubber(run, this, settings);
+  }
+
+  /** Where the scan goes on. */
+  long surfaceCursorBytes() {
+    long cursor = image.cursors().getOrDefault(SURFACE_CURSOR, 0L);
+    return cursor >= image.geometry().deviceBytes() ? 0 : Math.max(0, cursor);
+  }
+
   void scrub(boolean surface) {
+    ActorRef<ScrubberCommand> now = scrubber;
     if (!surface) {
       writer().tell(new MetadataCommand.Scrub(metadataInbox));
+    } else if (now != null) {
+      now.tell(new ScrubberCommand.ScanNow());
     }
   }
 
-  void stopScrubber() {}
+  void stopScrubber() {
+    ActorRef<ScrubberCommand> now = scrubber;
+    if (now != null) {
+      now.tell(new ScrubberCommand.Stop());
+      run.leave(now);
+      scrubber = null;
+    }
+    writer().tell(new MetadataCommand.CancelScrub());
+    writer().tell(new MetadataCommand.CancelRepair());
+  }
 
-  void restartScrubber() {}
+  void restartScrubber() {
+    scrubber = null;
+    happened(Event.Severity.ERROR, "scrubber.crashed", "its scrubber crashed; it is started again");
+    beginScrubbing();
+  }
 
   List<Fact> on(ScrubberRequest request) {
+    switch (request) {
+      case ScrubberRequest.ScrubMetadata scrub ->
+          writer().tell(new MetadataCommand.Scrub(metadataInbox));
+      case ScrubberRequest.FoundFault found -> {
+        int disk = Place.isSlot(found.place()) ? Place.spare(found.place()) : DiskNumber.MAIN;
+        tally(disk).mediaErrors++;
+        long offsetBytes = found.block() * image.geometry().blockBytes();
+        tellDisk(
+            disk,
+            new DiskCommand.Prove(
+                Errno.EIO,
+                offsetBytes,
+                proved -> run.tell(new DeviceNews.FaultProved(run.number, found, proved))));
+      }
+      case ScrubberRequest.SurfaceAt at -> {
+        if (image.cursors().getOrDefault(SURFACE_CURSOR, 0L) != at.cursorBytes()) {
+          note(new Change.CursorMoved(SURFACE_CURSOR, at.cursorBytes()));
+        }
+      }
+      case ScrubberRequest.SurfaceDone done -> {
+        note(
+            new Change.CounterSet(
+                SURFACE_PASSES, image.counters().getOrDefault(SURFACE_PASSES, 0L) + 1));
+        happened(
+            Event.Severity.NOTICE,
+            "surface.done",
+            "the whole surface was read, " + done.unreadableBlocks() + " blocks gave trouble");
+      }
+      case ScrubberRequest.Overdue late -> {
+        if (late.overdue()) {
+          run.parts
+              .monitor()
+              .tell(
+                  new MonitorCommand.Raise(
+                      Event.Severity.WARNING,
+                      run.settings.name(),
+                      "surface.overdue",
+                      late.sentence()));
+        } else {
+          run.parts
+              .monitor()
+              .tell(new MonitorCommand.Clear(run.settings.name(), "surface.overdue"));
+        }
+      }
+      case ScrubberRequest.Progress told -> progress = Optional.of(told.progress());
+      case ScrubberRequest.Stopped stopped -> {}
+    }
     return List.of();
   }
 
@@ -879,10 +992,10 @@ final class Serving {
     return new DeviceStatus.Scrubs(
         status == null ? 0 : status.scrubsDone(),
         status == null ? Optional.empty() : StatusOf.time(status.lastScrubMillis()),
-        Optional.empty(),
-        0,
-        Optional.empty(),
-        0,
+        progress.flatMap(ScrubProgress::nextScrub),
+        progress.map(ScrubProgress::percent).orElse(0.0),
+        progress.flatMap(ScrubProgress::surfaceEstimate),
+        progress.map(ScrubProgress::faults).orElse(0L),
         status != null && status.scrubbing());
   }
 

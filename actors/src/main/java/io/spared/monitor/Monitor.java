@@ -71,7 +71,8 @@ public final class Monitor extends AbstractBehavior<MonitorCommand> {
             audit.who() + ": " + audit.action() + ": " + audit.outcome(),
             Map.of());
       }
-      case MonitorCommand.Recent recent -> recent.replyTo().tell(last(recent.afterSequence(), recent.most()));
+      case MonitorCommand.Recent recent ->
+          recent.replyTo().tell(last(recent.afterSequence(), recent.most()));
       case MonitorCommand.Alerts ask -> ask.replyTo().tell(List.copyOf(alerts.values()));
       case MonitorCommand.Subscribe subscribe -> subscribe(subscribe.subscriber());
       case MonitorCommand.Replay replay -> {

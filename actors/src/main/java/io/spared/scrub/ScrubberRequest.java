@@ -25,5 +25,8 @@ public sealed interface ScrubberRequest {
   /** The scan is behind its plan, or no longer. */
   record Overdue(boolean overdue, String sentence) implements ScrubberRequest {}
 
+  /** How far it has come, at most once a second. */
+  record Progress(ScrubProgress progress) implements ScrubberRequest {}
+
   record Stopped() implements ScrubberRequest {}
 }

@@ -219,12 +219,11 @@ public final class Daemon implements AutoCloseable {
   private void add(DeviceSettings device) {
     AskPattern.<HostCommand, Answer>ask(
             host, replyTo -> new HostCommand.Add(device, replyTo), START_WAIT, system.scheduler())
-        .whenComplete(
-            (answer, failure) -> {
-              if (answer instanceof Answer.Refused refused) {
-                log.error("{}: {}", device.name(), refused.sentence());
-              }
-            });
+        .whenComplete((answer, failure) -> {
+          if (answer instanceof Answer.Refused refused) {
+            log.error("{}: {}", device.name(), refused.sentence());
+          }
+        });
   }
 
   /** Reads the configuration again; what is good is applied, what needs a restart is said. */
@@ -275,9 +274,8 @@ public final class Daemon implements AutoCloseable {
         said.add(device.name() + ": not configured any more; it goes on until spared ctl remove");
       }
     }
-    return all.thenApply(
-        lines ->
-            new Answer.Done(lines.isEmpty() ? "nothing had changed" : String.join("; ", lines)));
+    return all.thenApply(lines ->
+        new Answer.Done(lines.isEmpty() ? "nothing had changed" : String.join("; ", lines)));
   }
 
   private static List<String> with(List<String> lines, String line) {

@@ -18,19 +18,17 @@ final class Guardian {
   record Begin(HostParts parts, ActorRef<ActorRef<HostCommand>> replyTo) implements Command {}
 
   static Behavior<Command> create() {
-    return Behaviors.setup(
-        context ->
-            Behaviors.receive(Command.class)
-                .onMessage(
-                    Begin.class,
-                    begin -> {
-                      ActorRef<HostCommand> host =
-                          context.spawn(Host.create(begin.parts()), "spared");
-                      context.watch(host);
-                      begin.replyTo().tell(host);
-                      return Behaviors.same();
-                    })
-                .onSignal(Terminated.class, ended -> Behaviors.stopped())
-                .build());
+    return Behaviors.setup(context ->
+        Behaviors.receive(Command.class)
+            .onMessage(
+                Begin.class,
+                begin -> {
+                  ActorRef<HostCommand> host = context.spawn(Host.create(begin.parts()), "spared");
+                  context.watch(host);
+                  begin.replyTo().tell(host);
+                  return Behaviors.same();
+                })
+            .onSignal(Terminated.class, ended -> Behaviors.stopped())
+            .build());
   }
 }

@@ -52,10 +52,7 @@ final class Metrics {
             GaugeSnapshot.GaugeDataPointSnapshot.builder()
                 .labels(
                     Labels.of(
-                        "device",
-                        device.name(),
-                        "state",
-                        phase.name().toLowerCase(Locale.ROOT)))
+                        "device", device.name(), "state", phase.name().toLowerCase(Locale.ROOT)))
                 .value(phase == device.phase() ? 1 : 0)
                 .build());
       }
@@ -72,9 +69,13 @@ final class Metrics {
     gauge("spared_slots_free", "Slots that are free", d -> d.remaps().freeSlots());
     gauge("spared_slots_retired", "Slots that failed", d -> d.remaps().retiredSlots());
     gauge("spared_queues", "Queues that are open", d -> d.traffic().queues());
-    gauge("spared_held_requests", "Questions kept while assembling", d -> d.traffic().heldRequests());
+    gauge(
+        "spared_held_requests", "Questions kept while assembling", d -> d.traffic().heldRequests());
     gauge("spared_in_doubt", "Ranges under abandoned requests", d -> d.traffic().inDoubt());
-    gauge("spared_surface_scan_ratio", "Progress of the scan", d -> d.scrubs().surfacePercent() / 100);
+    gauge(
+        "spared_surface_scan_ratio",
+        "Progress of the scan",
+        d -> d.scrubs().surfacePercent() / 100);
     counter("spared_relocations", "Blocks that were moved", d -> d.remaps().relocations());
     counter("spared_commits", "Commits that are durable", d -> d.commits().committed());
     counter(
@@ -82,7 +83,8 @@ final class Metrics {
         "Commits without their quorum",
         d -> d.commits().indeterminate());
     counter("spared_commits_refused", "Commits refused", d -> d.commits().refused());
-    gauge("spared_commit_last_seconds", "The last commit took", d -> d.commits().lastMillis() / 1e3);
+    gauge(
+        "spared_commit_last_seconds", "The last commit took", d -> d.commits().lastMillis() / 1e3);
     gauge("spared_repairs_pending", "Copies that need repair", d -> d.repairs().pending());
     counter("spared_repairs", "Copies that were repaired", d -> d.repairs().done());
     counter("spared_repairs_failed", "Repairs that failed", d -> d.repairs().failed());
@@ -101,14 +103,12 @@ final class Metrics {
         kinds.put("media", disk.mediaErrors());
         kinds.put("transport", disk.transportErrors());
         kinds.put("timeout", disk.timeouts());
-        kinds.forEach(
-            (kind, count) ->
-                errors.dataPoint(
-                    CounterSnapshot.CounterDataPointSnapshot.builder()
-                        .labels(
-                            Labels.of("device", device.name(), "disk", disk.role(), "kind", kind))
-                        .value(count)
-                        .build()));
+        kinds.forEach((kind, count) ->
+            errors.dataPoint(
+                CounterSnapshot.CounterDataPointSnapshot.builder()
+                    .labels(Labels.of("device", device.name(), "disk", disk.role(), "kind", kind))
+                    .value(count)
+                    .build()));
       }
     }
     all.metricSnapshot(errors.build());
@@ -125,18 +125,13 @@ final class Metrics {
       device
           .traffic()
           .operations()
-          .forEach(
-              (operation, count) -> {
-                Labels labels =
-                    Labels.of(
-                        "device",
-                        device.name(),
-                        "operation",
-                        operation.toLowerCase(Locale.ROOT));
-                requests.dataPoint(point(labels, count.requests()));
-                bytes.dataPoint(point(labels, count.bytes()));
-                errors.dataPoint(point(labels, count.errors()));
-              });
+          .forEach((operation, count) -> {
+            Labels labels =
+                Labels.of("device", device.name(), "operation", operation.toLowerCase(Locale.ROOT));
+            requests.dataPoint(point(labels, count.requests()));
+            bytes.dataPoint(point(labels, count.bytes()));
+            errors.dataPoint(point(labels, count.errors()));
+          });
     }
     all.metricSnapshot(requests.build());
     all.metricSnapshot(bytes.build());

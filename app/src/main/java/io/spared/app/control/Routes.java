@@ -1,6 +1,5 @@
 package io.spared.app.control;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -48,9 +47,9 @@ import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.util.ByteString;
 
 /**
- * The control interface, version 1. Every answer comes as JSON, or as text for people when asked for
- * {@code text/plain}; a refusal is one sentence in either form, with status 409 (or 404 for a device
- * that is not there, 400 for a request that cannot be understood).
+ * The control interface, version 1. Every answer comes as JSON, or as text for people when asked
+ * for {@code text/plain}; a refusal is one sentence in either form, with status 409 (or 404 for a
+ * device that is not there, 400 for a request that cannot be understood).
  */
 public final class Routes {
   private static final Duration WAIT = Duration.ofSeconds(3);
@@ -68,7 +67,6 @@ public final class Routes {
                   .addSerializer(Instant.class, new ToStringSerializer(Instant.class))
                   .addSerializer(Duration.class, new ToStringSerializer(Duration.class))
                   .addSerializer(Optional.class, new OptionalSerializer()))
-          .serializationInclusion(JsonInclude.Include.ALWAYS)
           .enable(SerializationFeature.INDENT_OUTPUT)
           .build();
 
@@ -100,14 +98,13 @@ public final class Routes {
     } catch (BadRequest bad) {
       response = done(refusal(400, String.valueOf(bad.getMessage()), json));
     }
-    return response.exceptionally(
-        failure -> {
-          Throwable cause = failure.getCause() == null ? failure : failure.getCause();
-          if (cause instanceof BadRequest bad) {
-            return refusal(400, String.valueOf(bad.getMessage()), json);
-          }
-          return refusal(504, "the daemon did not answer in time: " + cause.getMessage(), json);
-        });
+    return response.exceptionally(failure -> {
+      Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+      if (cause instanceof BadRequest bad) {
+        return refusal(400, String.valueOf(bad.getMessage()), json);
+      }
+      return refusal(504, "the daemon did not answer in time: " + cause.getMessage(), json);
+    });
   }
 
   private CompletionStage<HttpResponse> route(HttpRequest request, boolean json) {
@@ -130,15 +127,13 @@ public final class Routes {
           body(request).thenCompose(body -> command(rest.get(1), rest.get(2), body, json));
       case "PUT devices/4" ->
           body(request)
-              .thenCompose(
-                  body ->
-                      ask(
-                          rest.get(1),
-                          "set " + rest.get(3),
-                          json,
-                          replyTo ->
-                              new DeviceCommand.SetPolicy(
-                                  rest.get(3), text(body, "value"), replyTo)));
+              .thenCompose(body ->
+                  ask(
+                      rest.get(1),
+                      "set " + rest.get(3),
+                      json,
+                      replyTo ->
+                          new DeviceCommand.SetPolicy(rest.get(3), text(body, "value"), replyTo)));
       case "GET events/1" -> events(request, json);
       case "GET alerts/1" -> alerts(json);
       case "GET spares/1" -> spares(json);
@@ -158,26 +153,23 @@ public final class Routes {
   private CompletionStage<HttpResponse> devices(HttpRequest request, boolean json) {
     return AskPattern.<HostCommand, List<DeviceStatus>>ask(
             host, HostCommand.Statuses::new, WAIT, system.scheduler())
-        .thenApply(
-            list -> {
-              if (query(request, "view").equals("names")) {
-                List<String> names = list.stream().map(DeviceStatus::name).sorted().toList();
-                return json ? ok(names) : text(String.join("\n", names) + "\n");
-              }
-              return json ? ok(list) : text(Render.devices(list));
-            });
+        .thenApply(list -> {
+          if (query(request, "view").equals("names")) {
+            List<String> names = list.stream().map(DeviceStatus::name).sorted().toList();
+            return json ? ok(names) : text(String.join("\n", names) + "\n");
+          }
+          return json ? ok(list) : text(Render.devices(list));
+        });
   }
 
   private CompletionStage<HttpResponse> device(String name, boolean json) {
     return find(name)
-        .thenCompose(
-            found ->
-                found.isEmpty()
-                    ? done(noDevice(name, json))
-                    : AskPattern.<DeviceCommand, DeviceStatus>ask(
-                            found.get(), DeviceCommand.GetStatus::new, WAIT, system.scheduler())
-                        .thenApply(
-                            status -> json ? ok(status) : text(Render.device(status))));
+        .thenCompose(found ->
+            found.isEmpty()
+                ? done(noDevice(name, json))
+                : AskPattern.<DeviceCommand, DeviceStatus>ask(
+                        found.get(), DeviceCommand.GetStatus::new, WAIT, system.scheduler())
+                    .thenApply(status -> json ? ok(status) : text(Render.device(status))));
   }
 
   private CompletionStage<HttpResponse> add(JsonNode body, boolean json) {
@@ -252,8 +244,7 @@ public final class Routes {
               name,
               action,
               json,
-              replyTo ->
-                  new DeviceCommand.Scrub(body.path("surface").asBoolean(false), replyTo));
+              replyTo -> new DeviceCommand.Scrub(body.path("surface").asBoolean(false), replyTo));
       case "explain" ->
           ask(
               name,
@@ -281,18 +272,14 @@ public final class Routes {
   }
 
   private CompletionStage<HttpResponse> ask(
-      String name,
-      String action,
-      boolean json,
-      Function<ActorRef<Answer>, DeviceCommand> command) {
+      String name, String action, boolean json, Function<ActorRef<Answer>, DeviceCommand> command) {
     return find(name)
-        .thenCompose(
-            found ->
-                found.isEmpty()
-                    ? done(noDevice(name, json))
-                    : AskPattern.<DeviceCommand, Answer>ask(
-                            found.get(), command::apply, LONG_WAIT, system.scheduler())
-                        .thenApply(answer -> answered(name, action, answer, json)));
+        .thenCompose(found ->
+            found.isEmpty()
+                ? done(noDevice(name, json))
+                : AskPattern.<DeviceCommand, Answer>ask(
+                        found.get(), command::apply, LONG_WAIT, system.scheduler())
+                    .thenApply(answer -> answered(name, action, answer, json)));
   }
 
   private HttpResponse answered(String name, String action, Answer answer, boolean json) {
@@ -331,11 +318,10 @@ public final class Routes {
                 event -> Optional.empty(),
                 EVENTS_BUFFERED,
                 OverflowStrategy.dropHead())
-            .mapMaterializedValue(
-                subscriber -> {
-                  monitor.tell(new MonitorCommand.Replay(last, Adapter.toTyped(subscriber)));
-                  return subscriber;
-                })
+            .mapMaterializedValue(subscriber -> {
+              monitor.tell(new MonitorCommand.Replay(last, Adapter.toTyped(subscriber)));
+              return subscriber;
+            })
             .map(event -> ByteString.fromString(sse(event)))
             .keepAlive(Duration.ofSeconds(15), () -> ByteString.fromString(": alive\n\n"));
     ContentType type = MediaTypes.TEXT_EVENT_STREAM.toContentType();
@@ -384,10 +370,7 @@ public final class Routes {
   // HTTP.
 
   private static boolean accepts(HttpRequest request, String type) {
-    return request
-        .getHeader("Accept")
-        .map(header -> header.value().contains(type))
-        .orElse(false);
+    return request.getHeader("Accept").map(header -> header.value().contains(type)).orElse(false);
   }
 
   private static List<String> segments(String path) {
@@ -412,18 +395,17 @@ public final class Routes {
         .entity()
         .withSizeLimit(MOST_BODY_BYTES)
         .toStrict(WAIT.toMillis(), system)
-        .thenApply(
-            strict -> {
-              String text = strict.getData().utf8String();
-              if (text.isBlank()) {
-                return JSON.createObjectNode();
-              }
-              try {
-                return JSON.readTree(text);
-              } catch (JsonProcessingException wrong) {
-                throw new BadRequest("the body is not JSON: " + wrong.getOriginalMessage());
-              }
-            });
+        .thenApply(strict -> {
+          String text = strict.getData().utf8String();
+          if (text.isBlank()) {
+            return JSON.createObjectNode();
+          }
+          try {
+            return JSON.readTree(text);
+          } catch (JsonProcessingException wrong) {
+            throw new BadRequest("the body is not JSON: " + wrong.getOriginalMessage());
+          }
+        });
   }
 
   private static String text(JsonNode body, String name) {

@@ -221,8 +221,7 @@ final class CtlCommands {
   }
 
   @Command(
-      description =
-          "Judges disks without writing: 0 healthy, 1 repairable, 2 damaged, 3 unusable.")
+      description = "Judges disks without writing: 0 healthy, 1 repairable, 2 damaged, 3 unusable.")
   int check(@Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks)
       throws CtlException {
     return offline().check(disks);
@@ -237,8 +236,7 @@ final class CtlCommands {
       @Parameters(arity = "1..*", paramLabel = "NAME|DISK") List<String> targets,
       @Option(names = "--yes", description = "do not ask") boolean yes,
       @Option(names = "--keep", paramLabel = "FILE", description = "where to keep the old bytes")
-          @Nullable
-          Path keep,
+          @Nullable Path keep,
       @Option(
               names = "--accept-loss",
               description = "go on with the best survivor where fewer than three copies are left")
@@ -255,8 +253,7 @@ final class CtlCommands {
       @Parameters(arity = "1..*", paramLabel = "DISK") List<String> disks,
       @Option(names = "--copies", split = ",", paramLabel = "N,N") @Nullable List<Integer> copies,
       @Option(names = "--sectors", split = ",", paramLabel = "N,N", description = "of 4 KiB")
-          @Nullable
-          List<Long> sectors,
+          @Nullable List<Long> sectors,
       @Option(names = "--count", defaultValue = "0") long count,
       @Option(names = "--percent", defaultValue = "0") double percent,
       @Option(names = "--yes", description = "also real disks") boolean yes)
@@ -300,8 +297,7 @@ final class CtlCommands {
 
   @Command(description = "Where a sector of a running device lives, and its history.")
   int explain(
-      @Parameters(paramLabel = "NAME") String name,
-      @Parameters(paramLabel = "SECTOR") long sector)
+      @Parameters(paramLabel = "NAME") String name, @Parameters(paramLabel = "SECTOR") long sector)
       throws CtlException {
     return show("POST", device(name) + "/explain", Json.object(Map.of("sector", sector)));
   }

@@ -53,127 +53,119 @@ final class OfflineCommands {
       int copies,
       boolean force)
       throws CtlException {
-    return with(
-        disks -> {
-          Creation.Made made =
-              new Creation(
-                      disks,
-                      new Creation.Request(
-                          name,
-                          main,
-                          spares,
-                          labelled ? Form.LABELLED : Form.ADOPT,
-                          blockKiB * 1024,
-                          copies,
-                          force,
-                          HostIdentity.owner(Path.of("/var/lib/spared"))))
-                  .make();
-          Map<String, Object> answer = new LinkedHashMap<>();
-          answer.put("device", made.deviceId().toString());
-          answer.put("done", made.sentence());
-          print(answer, made.sentence());
-          return Ctl.DONE;
-        });
+    return with(disks -> {
+      Creation.Made made =
+          new Creation(
+                  disks,
+                  new Creation.Request(
+                      name,
+                      main,
+                      spares,
+                      labelled ? Form.LABELLED : Form.ADOPT,
+                      blockKiB * 1024,
+                      copies,
+                      force,
+                      HostIdentity.owner(Path.of("/var/lib/spared"))))
+              .make();
+      Map<String, Object> answer = new LinkedHashMap<>();
+      answer.put("device", made.deviceId().toString());
+      answer.put("done", made.sentence());
+      print(answer, made.sentence());
+      return Ctl.DONE;
+    });
   }
 
   int inspect(List<String> texts) throws CtlException {
-    return with(
-        disks -> {
-          Survey survey =
-              Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
-          Map<String, Object> report = Reports.survey(survey);
-          print(report, Reports.text(report).stripTrailing());
-          return Ctl.DONE;
-        });
+    return with(disks -> {
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
+      Map<String, Object> report = Reports.survey(survey);
+      print(report, Reports.text(report).stripTrailing());
+      return Ctl.DONE;
+    });
   }
 
   int dump(List<String> texts) throws CtlException {
-    return with(
-        disks -> {
-          Survey survey =
-              Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
-          Map<String, Object> all = new LinkedHashMap<>();
-          for (Survey.Found found : survey.devices().values()) {
-            all.put(
-                found.image().map(DeviceImage::name).orElse(found.deviceId().toString()),
-                found.image().map(Reports::remaps).orElse(List.of()));
-          }
-          print(all, Reports.text(all).stripTrailing());
-          return Ctl.DONE;
-        });
+    return with(disks -> {
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
+      Map<String, Object> all = new LinkedHashMap<>();
+      for (Survey.Found found : survey.devices().values()) {
+        all.put(
+            found.image().map(DeviceImage::name).orElse(found.deviceId().toString()),
+            found.image().map(Reports::remaps).orElse(List.of()));
+      }
+      print(all, Reports.text(all).stripTrailing());
+      return Ctl.DONE;
+    });
   }
 
   int check(List<String> texts) throws CtlException {
-    return with(
-        disks -> {
-          Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), true);
-          Map<String, Object> all = new LinkedHashMap<>();
-          StringBuilder text = new StringBuilder();
-          int worst = Reports.HEALTHY;
-          for (Survey.Found found : survey.devices().values()) {
-            int code = Reports.code(found.verdict());
-            worst = Math.max(worst, code);
-            String name =
-                found.image().map(DeviceImage::name).orElse(found.deviceId().toString());
-            long good =
-                found.verdict().findings().stream()
-                    .filter(finding -> finding.standing() == CopyFinding.Standing.CURRENT)
-                    .count();
-            String sentence =
-                switch (code) {
-                      case Reports.HEALTHY -> "healthy";
-                      case Reports.REPAIRABLE -> "repairable";
-                      case Reports.DAMAGED -> "damaged";
-                      default -> "unusable";
-                    }
-                    + ", copies "
-                    + good
-                    + " of "
-                    + found.verdict().findings().size()
-                    + (found.verdict().reasons().isEmpty()
-                        ? ""
-                        : ": " + String.join("; ", found.verdict().reasons()));
-            all.put(name, sentence);
-            text.append(name).append(": ").append(sentence).append('\n');
-          }
-          for (Map.Entry<String, Survey.Spare> spare : survey.spares().entrySet()) {
-            if (!spare.getValue().choice().stale().isEmpty()
-                || spare.getValue().choice().table().isEmpty()) {
-              worst = Math.max(worst, Reports.REPAIRABLE);
-              String sentence =
-                  "spare's tables damaged: "
-                      + (spare.getValue().choice().table().isEmpty()
-                          ? "all three"
-                          : spare.getValue().choice().stale().toString());
-              all.put(spare.getKey(), sentence);
-              text.append(spare.getKey()).append(": ").append(sentence).append('\n');
-            }
-          }
-          if (survey.devices().isEmpty()) {
-            String sentence = "no device is found on these disks; name the spare";
-            all.put("refused", sentence);
-            text.append(sentence).append('\n');
-            worst = Reports.UNUSABLE;
-          }
-          print(all, text.toString().stripTrailing());
-          return worst;
-        });
+    return with(disks -> {
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), true);
+      Map<String, Object> all = new LinkedHashMap<>();
+      StringBuilder text = new StringBuilder();
+      int worst = Reports.HEALTHY;
+      for (Survey.Found found : survey.devices().values()) {
+        int code = Reports.code(found.verdict());
+        worst = Math.max(worst, code);
+        String name = found.image().map(DeviceImage::name).orElse(found.deviceId().toString());
+        long good =
+            found.verdict().findings().stream()
+                .filter(finding -> finding.standing() == CopyFinding.Standing.CURRENT)
+                .count();
+        String sentence =
+            switch (code) {
+                  case Reports.HEALTHY -> "healthy";
+                  case Reports.REPAIRABLE -> "repairable";
+                  case Reports.DAMAGED -> "damaged";
+                  default -> "unusable";
+                }
+                + ", copies "
+                + good
+                + " of "
+                + found.verdict().findings().size()
+                + (found.verdict().reasons().isEmpty()
+                    ? ""
+                    : ": " + String.join("; ", found.verdict().reasons()));
+        all.put(name, sentence);
+        text.append(name).append(": ").append(sentence).append('\n');
+      }
+      for (Map.Entry<String, Survey.Spare> spare : survey.spares().entrySet()) {
+        if (!spare.getValue().choice().stale().isEmpty()
+            || spare.getValue().choice().table().isEmpty()) {
+          worst = Math.max(worst, Reports.REPAIRABLE);
+          String sentence =
+              "spare's tables damaged: "
+                  + (spare.getValue().choice().table().isEmpty()
+                      ? "all three"
+                      : spare.getValue().choice().stale().toString());
+          all.put(spare.getKey(), sentence);
+          text.append(spare.getKey()).append(": ").append(sentence).append('\n');
+        }
+      }
+      if (survey.devices().isEmpty()) {
+        String sentence = "no device is found on these disks; name the spare";
+        all.put("refused", sentence);
+        text.append(sentence).append('\n');
+        worst = Reports.UNUSABLE;
+      }
+      print(all, text.toString().stripTrailing());
+      return worst;
+    });
   }
 
   int repair(List<String> texts, boolean yes, @Nullable Path keep, boolean acceptLoss)
       throws CtlException {
-    return with(
-        disks -> {
-          Survey survey = Survey.of(disks, texts, DiskOpener.Mode.OWN, Optional.empty(), true);
-          int worst = Reports.HEALTHY;
-          for (Survey.Found found : survey.devices().values()) {
-            worst = Math.max(worst, repairOne(disks, survey, found, yes, keep, acceptLoss));
-          }
-          if (survey.devices().isEmpty()) {
-            throw new OfflineException("no device is found on these disks; name the spare");
-          }
-          return worst;
-        });
+    return with(disks -> {
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.OWN, Optional.empty(), true);
+      int worst = Reports.HEALTHY;
+      for (Survey.Found found : survey.devices().values()) {
+        worst = Math.max(worst, repairOne(disks, survey, found, yes, keep, acceptLoss));
+      }
+      if (survey.devices().isEmpty()) {
+        throw new OfflineException("no device is found on these disks; name the spare");
+      }
+      return worst;
+    });
   }
 
   private int repairOne(
@@ -247,42 +239,38 @@ final class OfflineCommands {
       double percent,
       boolean yes)
       throws CtlException {
-    return with(
-        disks -> {
-          Survey survey =
-              Survey.of(disks, texts, DiskOpener.Mode.OWN, Optional.empty(), false);
-          for (Survey.Spare spare : survey.spares().values()) {
-            if (!yes && !isFile(spare.disk().disk().address())) {
-              throw new OfflineException(
-                  spare.disk().disk().address()
-                      + ": is not a file; a real disk is damaged only with --yes");
-            }
+    return with(disks -> {
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.OWN, Optional.empty(), false);
+      for (Survey.Spare spare : survey.spares().values()) {
+        if (!yes && !isFile(spare.disk().disk().address())) {
+          throw new OfflineException(
+              spare.disk().disk().address()
+                  + ": is not a file; a real disk is damaged only with --yes");
+        }
+      }
+      List<String> done = new ArrayList<>();
+      if (!copies.isEmpty()) {
+        for (Survey.Found found : survey.devices().values()) {
+          if (found.image().isPresent()) {
+            done.addAll(Corruption.copies(survey, found.image().get(), copies, disks.world()));
           }
-          List<String> done = new ArrayList<>();
-          if (!copies.isEmpty()) {
-            for (Survey.Found found : survey.devices().values()) {
-              if (found.image().isPresent()) {
-                done.addAll(
-                    Corruption.copies(survey, found.image().get(), copies, disks.world()));
-              }
-            }
-          }
-          for (Survey.Spare spare : survey.spares().values()) {
-            List<Long> chosen = new ArrayList<>(sectors);
-            long many =
-                count + Math.round(spare.disk().sizeBytes() / 4096 * percent / 100);
-            chosen.addAll(Corruption.choose(spare.disk(), many, disks.world()));
-            done.addAll(Corruption.units(spare.disk(), chosen, disks.world()));
-          }
-          if (done.isEmpty()) {
-            throw new OfflineException(
-                "nothing to damage: name --copies, --sectors, --count or --percent");
-          }
-          Map<String, Object> answer = new LinkedHashMap<>();
-          answer.put("done", done);
-          print(answer, String.join("\n", done));
-          return Ctl.DONE;
-        });
+        }
+      }
+      for (Survey.Spare spare : survey.spares().values()) {
+        List<Long> chosen = new ArrayList<>(sectors);
+        long many = count + Math.round(spare.disk().sizeBytes() / 4096 * percent / 100);
+        chosen.addAll(Corruption.choose(spare.disk(), many, disks.world()));
+        done.addAll(Corruption.units(spare.disk(), chosen, disks.world()));
+      }
+      if (done.isEmpty()) {
+        throw new OfflineException(
+            "nothing to damage: name --copies, --sectors, --count or --percent");
+      }
+      Map<String, Object> answer = new LinkedHashMap<>();
+      answer.put("done", done);
+      print(answer, String.join("\n", done));
+      return Ctl.DONE;
+    });
   }
 
   private static boolean isFile(DiskAddress address) {
@@ -298,77 +286,71 @@ final class OfflineCommands {
     if (!format.equals("dmsetup")) {
       throw new CtlException(Ctl.USAGE, format + ": the only format is dmsetup");
     }
-    return with(
-        disks -> {
-          Survey survey =
-              Survey.of(disks, spareTexts, DiskOpener.Mode.READ, Optional.empty(), false);
-          OfflineDisk mainDisk = disks.open(main, DiskOpener.Mode.READ);
-          List<DeviceImage> images = new ArrayList<>();
-          for (Survey.Found found : survey.devices().values()) {
-            found
-                .image()
-                .filter(i -> i.main().evidence().sizeBytes() == mainDisk.sizeBytes())
-                .ifPresent(images::add);
-          }
-          if (images.size() != 1) {
-            throw new OfflineException(
-                images.isEmpty()
-                    ? main + ": is not the main disk of any device on these spares"
-                    : main + ": several devices on these spares have a main disk of this size");
-          }
-          Map<Integer, String> paths = new HashMap<>();
-          for (SpareMember spare : images.get(0).spares().values()) {
-            survey
-                .spare(spare.spareId())
-                .ifPresent(disk -> paths.put(spare.index(), disk.disk().address().toString()));
-          }
-          List<String> lines =
-              Leaving.dmsetup(images.get(0), mainDisk.disk().address().toString(), paths);
-          Map<String, Object> answer = new LinkedHashMap<>();
-          answer.put("table", lines);
-          print(answer, String.join("\n", lines));
-          return Ctl.DONE;
-        });
+    return with(disks -> {
+      Survey survey = Survey.of(disks, spareTexts, DiskOpener.Mode.READ, Optional.empty(), false);
+      OfflineDisk mainDisk = disks.open(main, DiskOpener.Mode.READ);
+      List<DeviceImage> images = new ArrayList<>();
+      for (Survey.Found found : survey.devices().values()) {
+        found
+            .image()
+            .filter(i -> i.main().evidence().sizeBytes() == mainDisk.sizeBytes())
+            .ifPresent(images::add);
+      }
+      if (images.size() != 1) {
+        throw new OfflineException(
+            images.isEmpty()
+                ? main + ": is not the main disk of any device on these spares"
+                : main + ": several devices on these spares have a main disk of this size");
+      }
+      Map<Integer, String> paths = new HashMap<>();
+      for (SpareMember spare : images.get(0).spares().values()) {
+        survey
+            .spare(spare.spareId())
+            .ifPresent(disk -> paths.put(spare.index(), disk.disk().address().toString()));
+      }
+      List<String> lines =
+          Leaving.dmsetup(images.get(0), mainDisk.disk().address().toString(), paths);
+      Map<String, Object> answer = new LinkedHashMap<>();
+      answer.put("table", lines);
+      print(answer, String.join("\n", lines));
+      return Ctl.DONE;
+    });
   }
 
   int importDmRemap(
       String name, String main, String spare, int blockKiB, boolean yes, @Nullable Path keep)
       throws CtlException {
-    return with(
-        disks -> {
-          if (!yes) {
-            DmRemapImport.Judged judged =
-                DmRemapImport.judge(disks, main, spare, blockKiB * 1024);
-            judge(judged);
-            out.println("nothing was written; with --yes it is done");
-            return Ctl.DONE;
-          }
-          Path file =
-              keep == null
-                  ? Path.of(
-                      "spared-kept-dm-remap-"
-                          + disks.world().clock().now().getEpochSecond())
-                  : keep;
-          Creation.Made made =
-              DmRemapImport.carryOut(
-                  disks,
-                  new Creation.Request(
-                      name,
-                      main,
-                      List.of(spare),
-                      Form.ADOPT,
-                      blockKiB * 1024,
-                      5,
-                      true,
-                      HostIdentity.owner(Path.of("/var/lib/spared"))),
-                  file);
-          out.println(made.sentence());
-          out.println(
-              made.image().entries().remapCount()
-                  + " blocks were taken over; what stood on the spare before is in "
-                  + file);
-          return Ctl.DONE;
-        });
+    return with(disks -> {
+      if (!yes) {
+        DmRemapImport.Judged judged = DmRemapImport.judge(disks, main, spare, blockKiB * 1024);
+        judge(judged);
+        out.println("nothing was written; with --yes it is done");
+        return Ctl.DONE;
+      }
+      Path file =
+          keep == null
+              ? Path.of("spared-kept-dm-remap-" + disks.world().clock().now().getEpochSecond())
+              : keep;
+      Creation.Made made =
+          DmRemapImport.carryOut(
+              disks,
+              new Creation.Request(
+                  name,
+                  main,
+                  List.of(spare),
+                  Form.ADOPT,
+                  blockKiB * 1024,
+                  5,
+                  true,
+                  HostIdentity.owner(Path.of("/var/lib/spared"))),
+              file);
+      out.println(made.sentence());
+      out.println(
+          made.image().entries().remapCount()
+              + " blocks were taken over; what stood on the spare before is in "
+              + file);
+      return Ctl.DONE;
+    });
   }
 
   private void judge(DmRemapImport.Judged judged) {

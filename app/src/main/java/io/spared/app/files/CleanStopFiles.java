@@ -21,8 +21,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One small file for each device that was stopped cleanly on this host, written beside and renamed,
- * and flushed with its directory. A file that cannot be read is no record: the start then needs three
- * copies, as ever.
+ * and flushed with its directory. A file that cannot be read is no record: the start then needs
+ * three copies, as ever.
  */
 public final class CleanStopFiles implements CleanStops {
   private static final Logger log = LoggerFactory.getLogger(CleanStopFiles.class);

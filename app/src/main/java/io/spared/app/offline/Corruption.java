@@ -27,8 +27,7 @@ public final class Corruption {
         continue;
       }
       SpareMember spare = image.spares().get(place.spare());
-      Optional<OfflineDisk> disk =
-          spare == null ? Optional.empty() : survey.spare(spare.spareId());
+      Optional<OfflineDisk> disk = spare == null ? Optional.empty() : survey.spare(spare.spareId());
       if (disk.isEmpty()) {
         throw new OfflineException(
             "copy " + place.copy() + " stands on a spare that is not among the disks");

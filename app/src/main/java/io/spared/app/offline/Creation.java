@@ -417,9 +417,7 @@ public final class Creation {
 
   static DiskEvidence evidence(OfflineDisk disk) {
     return new DiskEvidence(
-        disk.disk().identity(),
-        disk.sizeBytes(),
-        disk.disk().geometry().logicalSectorBytes());
+        disk.disk().identity(), disk.sizeBytes(), disk.disk().geometry().logicalSectorBytes());
   }
 
   private void write(DeviceImage image, List<SparePlan> spares, Placement placement)

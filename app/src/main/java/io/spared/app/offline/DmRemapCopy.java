@@ -51,7 +51,14 @@ public record DmRemapCopy(
   /** Where the module writes, and where its documents say that it does; both are looked at. */
   static final List<Long> OFFSETS =
       List.of(
-          0L, 131_072L, 262_144L, 393_216L, 524_288L, 1024L * 512, 2048L * 512, 4096L * 512,
+          0L,
+          131_072L,
+          262_144L,
+          393_216L,
+          524_288L,
+          1024L * 512,
+          2048L * 512,
+          4096L * 512,
           8192L * 512);
 
   /** Reads what stands there; empty when it is no valid copy. */
@@ -107,7 +114,10 @@ public record DmRemapCopy(
     return new String(text, StandardCharsets.US_ASCII).matches("[ -~\0]*");
   }
 
-  /** Reflected, polynomial 0xEDB88320, initial value 0, no final inversion; without the field itself. */
+  /**
+   * Reflected, polynomial 0xEDB88320, initial value 0, no final inversion; without the field
+   * itself.
+   */
   static int checksum(ByteBuffer bytes) {
     return update(update(0, bytes, 0, 24), bytes, 28, FORMAT_A_BYTES);
   }

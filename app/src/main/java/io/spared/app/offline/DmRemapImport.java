@@ -41,8 +41,7 @@ public final class DmRemapImport {
         continue;
       }
       try {
-        DmRemapCopy.read(spare.read(offsetBytes, lengthBytes), offsetBytes)
-            .ifPresent(copies::add);
+        DmRemapCopy.read(spare.read(offsetBytes, lengthBytes), offsetBytes).ifPresent(copies::add);
       } catch (IOException unreadable) {
         // One copy less.
       }
@@ -66,28 +65,24 @@ public final class DmRemapImport {
   public static Judged judge(OfflineDisks disks, String main, String spare, int blockBytes)
       throws OfflineException {
     return judge(
-        disks.open(main, DiskOpener.Mode.OWN),
-        disks.open(spare, DiskOpener.Mode.OWN),
-        blockBytes);
+        disks.open(main, DiskOpener.Mode.OWN), disks.open(spare, DiskOpener.Mode.OWN), blockBytes);
   }
 
   /** Makes the device; the file of kept bytes must not exist yet. */
-  public static Creation.Made carryOut(
-      OfflineDisks disks, Creation.Request request, Path keep)
+  public static Creation.Made carryOut(OfflineDisks disks, Creation.Request request, Path keep)
       throws OfflineException, IOException {
     return new Creation(disks, request)
-        .make(
-            opened -> {
-              OfflineDisk main = opened.main();
-              OfflineDisk spare = opened.spares().get(0);
-              if (opened.geometry().sectorBytes() != SECTOR_BYTES) {
-                throw new OfflineException(
-                    main.disk().address() + ": dm-remap's remaps need sectors of 512 bytes");
-              }
-              Judged judged = judge(main, spare, opened.geometry().blockBytes());
-              keep(judged, spare, keep);
-              return blocks(judged.plan(), main, spare, opened.geometry().blockBytes());
-            });
+        .make(opened -> {
+          OfflineDisk main = opened.main();
+          OfflineDisk spare = opened.spares().get(0);
+          if (opened.geometry().sectorBytes() != SECTOR_BYTES) {
+            throw new OfflineException(
+                main.disk().address() + ": dm-remap's remaps need sectors of 512 bytes");
+          }
+          Judged judged = judge(main, spare, opened.geometry().blockBytes());
+          keep(judged, spare, keep);
+          return blocks(judged.plan(), main, spare, opened.geometry().blockBytes());
+        });
   }
 
   private static void keep(Judged judged, OfflineDisk spare, Path keep) throws IOException {
@@ -106,8 +101,8 @@ public final class DmRemapImport {
     }
   }
 
-  private static void piece(
-      FileChannel file, OfflineDisk spare, long offsetBytes, int lengthBytes) throws IOException {
+  private static void piece(FileChannel file, OfflineDisk spare, long offsetBytes, int lengthBytes)
+      throws IOException {
     ByteBuffer bytes;
     try {
       bytes = spare.read(offsetBytes, lengthBytes);
@@ -140,7 +135,8 @@ public final class DmRemapImport {
             fromSpare == null
                 ? entry.getKey() * blockBytes + (long) sector * SECTOR_BYTES
                 : fromSpare * SECTOR_BYTES;
-        if (lost.isLost(sector) || offsetBytes + SECTOR_BYTES > main.sizeBytes() && fromSpare == null) {
+        if (lost.isLost(sector)
+            || offsetBytes + SECTOR_BYTES > main.sizeBytes() && fromSpare == null) {
           continue;
         }
         if (!read(fromSpare == null ? main : spare, offsetBytes, bytes, sector)) {
@@ -157,8 +153,7 @@ public final class DmRemapImport {
     long from = offsetBytes / unit * unit;
     try {
       ByteBuffer bytes = disk.read(from, Math.max(unit, SECTOR_BYTES));
-      bytes.get(
-          Math.toIntExact(offsetBytes - from), into, sector * SECTOR_BYTES, SECTOR_BYTES);
+      bytes.get(Math.toIntExact(offsetBytes - from), into, sector * SECTOR_BYTES, SECTOR_BYTES);
       return true;
     } catch (IOException unreadable) {
       return false;

@@ -10,16 +10,13 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * What becomes of dm-remap's remaps, as a pure function of its best copy. An entry whose spare sector
- * cannot hold what was written (it overlaps the metadata, two entries share it, it was never written,
- * it lies outside of the spare) is quarantined by name: its sector reads as an error until it is
- * written, and nothing is ever served in its place.
+ * What becomes of dm-remap's remaps, as a pure function of its best copy. An entry whose spare
+ * sector cannot hold what was written (it overlaps the metadata, two entries share it, it was never
+ * written, it lies outside of the spare) is quarantined by name: its sector reads as an error until
+ * it is written, and nothing is ever served in its place.
  */
 public record DmRemapPlan(
-    DmRemapCopy best,
-    Map<Long, BlockPlan> blocks,
-    List<String> quarantined,
-    List<String> remarks) {
+    DmRemapCopy best, Map<Long, BlockPlan> blocks, List<String> quarantined, List<String> remarks) {
 
   /** The metadata's own place: sectors below this are no data. */
   static final long METADATA_SECTORS = 1280;
@@ -92,9 +89,8 @@ public record DmRemapPlan(
       }
     }
     Map<Long, BlockPlan> blocks = new TreeMap<>();
-    from.forEach(
-        (block, sectors) ->
-            blocks.put(block, new BlockPlan(sectors, lost.getOrDefault(block, LostBits.NONE))));
+    from.forEach((block, sectors) ->
+        blocks.put(block, new BlockPlan(sectors, lost.getOrDefault(block, LostBits.NONE))));
     lost.forEach((block, bits) -> blocks.putIfAbsent(block, new BlockPlan(Map.of(), bits)));
     return new DmRemapPlan(best, blocks, quarantined, remarks);
   }

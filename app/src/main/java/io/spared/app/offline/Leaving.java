@@ -9,9 +9,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A device-mapper table that serves a device with no spared at all: linear segments for main and for
- * slots, error segments for lost sectors. It covers the device without gap or overlap, from sector 0
- * to its end.
+ * A device-mapper table that serves a device with no spared at all: linear segments for main and
+ * for slots, error segments for lost sectors. It covers the device without gap or overlap, from
+ * sector 0 to its end.
  */
 public final class Leaving {
   private static final int DM_SECTOR_BYTES = 512;
@@ -47,8 +47,7 @@ public final class Leaving {
       if (!walk.isPending()) {
         remaps.put(
             walk.block(),
-            new Target(
-                walk.spare(), walk.slot(), new LostBits(walk.lostLow(), walk.lostHigh())));
+            new Target(walk.spare(), walk.slot(), new LostBits(walk.lostLow(), walk.lostHigh())));
       }
     }
     long unitsPerBlock = image.geometry().blockBytes() / DM_SECTOR_BYTES;
@@ -66,7 +65,11 @@ public final class Leaving {
       String spare = spares.get(target.spare());
       if (spare == null) {
         throw new OfflineException(
-            "block " + entry.getKey() + " lives on spare " + target.spare() + "; name its disk too");
+            "block "
+                + entry.getKey()
+                + " lives on spare "
+                + target.spare()
+                + "; name its disk too");
       }
       long blockEnd = Math.min(end, start + unitsPerBlock);
       block(segments, target, spare, start, blockEnd, unitsPerBlock, unitsPerSector);

@@ -63,7 +63,11 @@ public final class Mending {
         }
         if (survey.spare(spare.spareId()).isEmpty()) {
           sentences.add(
-              "copy " + place.copy() + ": its spare " + spare.spareId() + " is not among the disks");
+              "copy "
+                  + place.copy()
+                  + ": its spare "
+                  + spare.spareId()
+                  + " is not among the disks");
           continue;
         }
         copies.add(place);
@@ -81,14 +85,12 @@ public final class Mending {
     List<String> tables = new ArrayList<>();
     survey
         .spares()
-        .forEach(
-            (text, spare) -> {
-              if (spare.choice().table().isPresent() && !spare.choice().stale().isEmpty()) {
-                tables.add(text);
-                sentences.add(
-                    text + ": its tables " + spare.choice().stale() + " are written anew");
-              }
-            });
+        .forEach((text, spare) -> {
+          if (spare.choice().table().isPresent() && !spare.choice().stale().isEmpty()) {
+            tables.add(text);
+            sentences.add(text + ": its tables " + spare.choice().stale() + " are written anew");
+          }
+        });
     return new Plan(copies, tables, sentences, kept);
   }
 

@@ -91,12 +91,7 @@ public final class OfflineDisk implements DiskBytes {
     IoRequest request =
         new IoRequest(completions)
             .transfer(
-                operation,
-                offsetBytes,
-                buffer,
-                0,
-                length,
-                engine.nanoTime() + DEADLINE.toNanos());
+                operation, offsetBytes, buffer, 0, length, engine.nanoTime() + DEADLINE.toNanos());
     port.submit(operation == IoRequest.Operation.WRITE ? request.durable() : request);
     while (true) {
       engine.turn(true);
@@ -113,9 +108,7 @@ public final class OfflineDisk implements DiskBytes {
                   + " at "
                   + offsetBytes
                   + ": "
-                  + (errno == null
-                      ? "the disk does not answer"
-                      : errno.meaning()));
+                  + (errno == null ? "the disk does not answer" : errno.meaning()));
         }
       }
     }

@@ -15,7 +15,8 @@ import java.util.Map;
 
 /**
  * The disks that a tool has open. Disks that are to be written, or that nobody else may be writing
- * meanwhile, are owned while they are open, so a disk that is in use is refused by the system itself.
+ * meanwhile, are owned while they are open, so a disk that is in use is refused by the system
+ * itself.
  */
 public final class OfflineDisks implements AutoCloseable {
   private static final EngineSettings SMALL = EngineSettings.DEFAULT.withSlab(1 << 20, 16L << 20);

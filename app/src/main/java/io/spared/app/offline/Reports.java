@@ -46,15 +46,14 @@ public final class Reports {
     List<Object> mains = new ArrayList<>();
     survey
         .labels()
-        .forEach(
-            (text, label) -> {
-              Map<String, Object> main = new LinkedHashMap<>();
-              main.put("disk", text);
-              main.put("device", label.deviceId().toString());
-              main.put("form", label.form().name().toLowerCase(Locale.ROOT));
-              main.put("deviceBytes", label.deviceBytes());
-              mains.add(main);
-            });
+        .forEach((text, label) -> {
+          Map<String, Object> main = new LinkedHashMap<>();
+          main.put("disk", text);
+          main.put("device", label.deviceId().toString());
+          main.put("form", label.form().name().toLowerCase(Locale.ROOT));
+          main.put("deviceBytes", label.deviceBytes());
+          mains.add(main);
+        });
     all.put("mains", mains);
     List<Object> devices = new ArrayList<>();
     survey.devices().values().forEach(found -> devices.add(device(found)));
@@ -73,13 +72,10 @@ public final class Reports {
     one.put("damagedTables", spare.choice().stale().stream().map(String::valueOf).toList());
     one.put("reasons", spare.choice().reasons());
     Map<String, Long> lent = new TreeMap<>();
-    table.ifPresent(
-        t ->
-            t.lent()
-                .forEach(
-                    range ->
-                        lent.merge(
-                            range.deviceId().toString(), range.lengthBytes(), Long::sum)));
+    table.ifPresent(t ->
+        t.lent()
+            .forEach(
+                range -> lent.merge(range.deviceId().toString(), range.lengthBytes(), Long::sum)));
     one.put("lentBytes", lent);
     return one;
   }
@@ -122,12 +118,7 @@ public final class Reports {
     one.put("sectorBytes", image.geometry().sectorBytes());
     one.put("main", image.main().evidence().identity().kernelName());
     one.put("mainBytes", image.main().evidence().sizeBytes());
-    image
-        .main()
-        .evidence()
-        .identity()
-        .serial()
-        .ifPresent(serial -> one.put("mainSerial", serial));
+    image.main().evidence().identity().serial().ifPresent(serial -> one.put("mainSerial", serial));
     List<String> spares = new ArrayList<>();
     for (SpareMember spare : image.spares().values()) {
       spares.add(
@@ -142,14 +133,13 @@ public final class Reports {
     one.put("remapped", image.entries().remapCount());
     one.put("pending", image.entries().pendingCount());
     one.put("retiredSlots", image.retiredSlotCount());
-    image
-        .owner()
-        .ifPresent(owner -> one.put("owner", owner.hostName() + " " + owner.hostId()));
+    image.owner().ifPresent(owner -> one.put("owner", owner.hostName() + " " + owner.hostId()));
     one.put("stoppedCleanly", image.cleanMark().isPresent());
     one.put("policy", new TreeMap<>(image.policy()));
     List<String> events = new ArrayList<>();
     for (EventRecord event : image.events()) {
-      events.add(Instant.ofEpochMilli(event.timeMillis()) + " " + event.kind() + " " + event.text());
+      events.add(
+          Instant.ofEpochMilli(event.timeMillis()) + " " + event.kind() + " " + event.text());
     }
     one.put("events", events);
     return one;

@@ -89,8 +89,7 @@ public final class Survey {
     return survey;
   }
 
-  private void look(
-      OfflineDisk disk, String text, Map<UUID, Map<String, TreeSet<Long>>> places) {
+  private void look(OfflineDisk disk, String text, Map<UUID, Map<String, TreeSet<Long>>> places) {
     SpareTable.Choice choice = OfflineDevice.readSpareTable(disk);
     if (choice.table().isPresent()) {
       SpareTable table = choice.table().get();
@@ -128,9 +127,7 @@ public final class Survey {
   }
 
   private void load(
-      Map<UUID, Map<String, TreeSet<Long>>> places,
-      Optional<CopyConsent> consent,
-      boolean verify) {
+      Map<UUID, Map<String, TreeSet<Long>>> places, Optional<CopyConsent> consent, boolean verify) {
     Set<UUID> present = spares.values().stream().map(Spare::spareId).collect(Collectors.toSet());
     for (Map.Entry<UUID, Map<String, TreeSet<Long>>> device : places.entrySet()) {
       List<OfflineDevice.Source> sources = new ArrayList<>();
