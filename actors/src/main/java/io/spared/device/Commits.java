@@ -99,6 +99,11 @@ final class Commits {
     return asked;
   }
 
+  /** Some have no answer yet. */
+  boolean isUnderWay() {
+    return !open.isEmpty();
+  }
+
   boolean isQuiet() {
     return open.isEmpty() && inDoubt.isEmpty();
   }

@@ -413,7 +413,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       return new Answer.Refused(
           settings.name() + " has no open disk " + fault.disk() + "; name main, spare-0, ...");
     }
-    return Faults.inject(disk, fault.rule(), fault.range());
+    return Faults.inject(parts.faults(), disk, fault.rule());
   }
 
   private Answer explain(long sector) {

@@ -78,9 +78,11 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   /** Other settings from a reloaded configuration; answered with what needs a restart. */
   record Reconfigure(DeviceSettings settings, ActorRef<Answer> replyTo) implements Public {}
 
-  /** A fault for a disk that was named with {@code fault:}; for tests and trials. */
-  record InjectFault(String disk, String rule, String range, ActorRef<Answer> replyTo)
-      implements Public {}
+  /**
+   * A fault for a disk that was named with {@code fault:}, in words ({@link
+   * io.spared.ffi.disk.FaultRule#parse}), or "clear", "release", "list"; for tests and trials.
+   */
+  record InjectFault(String disk, String rule, ActorRef<Answer> replyTo) implements Public {}
 
   record GetStatus(ActorRef<DeviceStatus> replyTo) implements Public {}
 

@@ -1,6 +1,7 @@
 package io.spared.device;
 
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
 import io.spared.format.Owner;
 import io.spared.metadata.MetadataSettings;
@@ -21,6 +22,7 @@ public record DeviceParts(
     World world,
     Ring home,
     DiskOpener opener,
+    FaultPlans faults,
     Executor blocking,
     ActorRef<SpareCommand> spares,
     ActorRef<MonitorCommand> monitor,

@@ -65,7 +65,7 @@ final class Draining {
       }
       beginFlush();
     }
-    if (stage == DrainPlan.Stage.FLUSH && flushed) {
+    if (stage == DrainPlan.Stage.FLUSH && flushed && !serving.commits().isUnderWay()) {
       beginCleanMark();
     }
     if (stage == DrainPlan.Stage.CLEAN_MARK && serving.cleanMark().isPresent()) {
@@ -166,7 +166,7 @@ final class Draining {
         beginFlush();
       }
       case FLUSH -> {
-        dirty("its disks were not flushed in time");
+        dirty("its disks were not flushed, or its commits not decided, in time");
         flushed = true;
         beginMetadata();
       }

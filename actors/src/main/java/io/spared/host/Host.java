@@ -264,6 +264,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
         parts.world(),
         home,
         parts.opener(),
+        parts.faults(),
         parts.blocking(),
         spares,
         monitor,

@@ -2,6 +2,7 @@ package io.spared.host;
 
 import io.spared.device.CleanStops;
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
 import io.spared.format.Owner;
 import io.spared.metadata.MetadataSettings;
@@ -22,6 +23,7 @@ public record HostParts(
     World world,
     Rings rings,
     DiskOpener opener,
+    FaultPlans faults,
     Executor blocking,
     Owner owner,
     CleanStops cleanStops,

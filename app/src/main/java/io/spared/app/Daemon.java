@@ -12,6 +12,7 @@ import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
 import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -162,10 +163,13 @@ public final class Daemon implements AutoCloseable {
   private static HostParts parts(DaemonConfig config, ActorSystem<?> system) throws IOException {
     MetadataSettings standard = MetadataSettings.defaults();
     Path data = config.dataDirectory();
+    World world = World.real();
+    FaultPlans faults = new FaultPlans(world.random().nextLong());
     return new HostParts(
-        World.real(),
+        world,
         SystemRings.start(system),
-        SystemDisks.opener(),
+        SystemDisks.opener(world, faults),
+        faults,
         system.dispatchers().lookup(DispatcherSelector.fromConfig("spared.blocking")),
         HostIdentity.owner(data),
         new CleanStopFiles(data.resolve("clean")),

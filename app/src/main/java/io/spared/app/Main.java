@@ -1,5 +1,6 @@
 package io.spared.app;
 
+import io.spared.app.ctl.Ctl;
 import java.util.Arrays;
 
 /**
@@ -19,7 +20,11 @@ public final class Main {
     String[] rest = Arrays.copyOfRange(arguments, 1, arguments.length);
     switch (arguments[0]) {
       case "daemon" -> System.exit(Daemon.run(rest));
-      case "ctl" -> System.exit(io.spared.app.ctl.Ctl.run(rest));
+      case "ctl" -> {
+        // The client speaks for itself; what goes on below is for the daemon's log.
+        System.setProperty("spared.log.level", "WARN");
+        System.exit(Ctl.run(rest));
+      }
       default -> {
         System.err.println("spared: no command " + arguments[0] + "; " + USAGE);
         System.exit(2);

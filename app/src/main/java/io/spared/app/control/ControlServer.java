@@ -10,6 +10,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
 import java.util.Set;
@@ -54,6 +55,7 @@ public final class ControlServer {
 
   private final ServerSocketChannel server;
   private final Path path;
+  private final String key;
   private final Semaphore places;
   private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
   private final Materializer materializer;
@@ -64,9 +66,11 @@ public final class ControlServer {
       ServerSocketChannel server,
       Path path,
       int connections,
-      Function<HttpRequest, CompletionStage<HttpResponse>> handler) {
+      Function<HttpRequest, CompletionStage<HttpResponse>> handler)
+      throws IOException {
     this.server = server;
     this.path = path;
+    this.key = fileKey(path);
     this.places = new Semaphore(connections);
     this.materializer = SystemMaterializer.get(system).materializer();
     this.bytes =
@@ -121,6 +125,13 @@ public final class ControlServer {
     } finally {
       Files.deleteIfExists(closed);
     }
+  }
+
+  /** What tells our socket from one that another daemon put in its place. */
+  private static String fileKey(Path path) throws IOException {
+    return Files.exists(path)
+        ? String.valueOf(Files.readAttributes(path, BasicFileAttributes.class).fileKey())
+        : "";
   }
 
   private static boolean answers(Path path) {
@@ -194,7 +205,9 @@ public final class ControlServer {
   public void close() {
     try {
       server.close();
-      Files.deleteIfExists(path);
+      if (key.equals(fileKey(path))) {
+        Files.deleteIfExists(path);
+      }
     } catch (IOException trouble) {
       log.warn("control socket {}: {}", path, trouble.getMessage());
     }

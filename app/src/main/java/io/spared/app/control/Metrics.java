@@ -128,9 +128,9 @@ final class Metrics {
           .forEach((operation, count) -> {
             Labels labels =
                 Labels.of("device", device.name(), "operation", operation.toLowerCase(Locale.ROOT));
-            requests.dataPoint(point(labels, count.requests()));
-            bytes.dataPoint(point(labels, count.bytes()));
-            errors.dataPoint(point(labels, count.errors()));
+            requests.dataPoint(point(labels, (double) count.requests()));
+            bytes.dataPoint(point(labels, (double) count.bytes()));
+            errors.dataPoint(point(labels, (double) count.errors()));
           });
     }
     all.metricSnapshot(requests.build());
@@ -151,9 +151,9 @@ final class Metrics {
         GaugeSnapshot.builder().name("spared_spare_free_bytes").help("Free to be lent");
     for (SpareUsage spare : spares) {
       Labels labels = Labels.of("spare", spare.address());
-      size.dataPoint(gaugePoint(labels, spare.sizeBytes()));
-      lent.dataPoint(gaugePoint(labels, spare.lentBytes()));
-      free.dataPoint(gaugePoint(labels, spare.freeBytes()));
+      size.dataPoint(gaugePoint(labels, (double) spare.sizeBytes()));
+      lent.dataPoint(gaugePoint(labels, (double) spare.lentBytes()));
+      free.dataPoint(gaugePoint(labels, (double) spare.freeBytes()));
     }
     all.metricSnapshot(size.build());
     all.metricSnapshot(lent.build());

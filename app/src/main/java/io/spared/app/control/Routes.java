@@ -257,11 +257,7 @@ public final class Routes {
               "fault " + text(body, "disk") + " " + text(body, "rule"),
               json,
               replyTo ->
-                  new DeviceCommand.InjectFault(
-                      text(body, "disk"),
-                      text(body, "rule"),
-                      body.path("range").asText(""),
-                      replyTo));
+                  new DeviceCommand.InjectFault(text(body, "disk"), text(body, "rule"), replyTo));
       default -> done(refusal(404, action + ": there is no such command", json));
     };
   }
@@ -375,7 +371,7 @@ public final class Routes {
 
   private static List<String> segments(String path) {
     List<String> segments = new ArrayList<>();
-    for (String segment : path.split("/")) {
+    for (String segment : path.split("/", -1)) {
       if (!segment.isEmpty()) {
         segments.add(URLDecoder.decode(segment, StandardCharsets.UTF_8));
       }

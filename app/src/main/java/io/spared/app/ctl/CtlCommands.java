@@ -158,28 +158,21 @@ final class CtlCommands {
   @Command(
       description = {
         "Injects a fault into a disk of a device; only for disks named with fault: in front.",
-        "Ranges are OFFSET+LENGTH in bytes or with KiB, MiB, GiB."
+        "For example: write fail=EIO range=1M+4K; read hang; any delay=200ms rate=0.1;",
+        "read until-written=ENODATA range=8K+4K; clear; release; list"
       })
   int fault(
       @Parameters(paramLabel = "NAME") String name,
       @Parameters(paramLabel = "DISK", description = "main, spare-0, spare-1, ...") String disk,
       @Parameters(
-              paramLabel = "RULE",
-              arity = "1",
-              description =
-                  "fail-reads | fail-writes | fail | hang | delay=MILLIS | torn-writes |"
-                      + " lost-writes | clear")
-          String rule,
-      @Parameters(
-              paramLabel = "RANGE",
-              arity = "0..1",
-              description = "where (default: the whole disk)")
-          @Nullable String range)
+              paramLabel = "WORDS",
+              arity = "1..*",
+              description = "operations, then what happens, then where and how often")
+          List<String> words)
       throws CtlException {
     Map<String, Object> body = new LinkedHashMap<>();
     body.put("disk", disk);
-    body.put("rule", rule);
-    body.put("range", range == null ? "" : range);
+    body.put("rule", String.join(" ", words));
     return show("POST", device(name) + "/faults", Json.object(body));
   }
 

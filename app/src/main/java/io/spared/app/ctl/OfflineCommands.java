@@ -222,7 +222,7 @@ final class OfflineCommands {
 
   private boolean agreed(String question) {
     java.io.Console console = System.console();
-    if (console == null) {
+    if (!console.isTerminal()) {
       out.println("there is nobody to ask; use --yes");
       return false;
     }
@@ -258,7 +258,7 @@ final class OfflineCommands {
       }
       for (Survey.Spare spare : survey.spares().values()) {
         List<Long> chosen = new ArrayList<>(sectors);
-        long many = count + Math.round(spare.disk().sizeBytes() / 4096 * percent / 100);
+        long many = count + Math.round(spare.disk().sizeBytes() / 4096.0 * percent / 100);
         chosen.addAll(Corruption.choose(spare.disk(), many, disks.world()));
         done.addAll(Corruption.units(spare.disk(), chosen, disks.world()));
       }

@@ -136,7 +136,7 @@ public final class DmRemapImport {
                 ? entry.getKey() * blockBytes + (long) sector * SECTOR_BYTES
                 : fromSpare * SECTOR_BYTES;
         if (lost.isLost(sector)
-            || offsetBytes + SECTOR_BYTES > main.sizeBytes() && fromSpare == null) {
+            || (fromSpare == null && offsetBytes + SECTOR_BYTES > main.sizeBytes())) {
           continue;
         }
         if (!read(fromSpare == null ? main : spare, offsetBytes, bytes, sector)) {

@@ -5,6 +5,7 @@ import io.spared.app.config.Addresses;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.engine.EngineSettings;
 import io.spared.ffi.engine.Engines;
@@ -28,7 +29,7 @@ public final class OfflineDisks implements AutoCloseable {
 
   public OfflineDisks() throws IOException {
     this.engine = Engines.open(Engines.Choice.AUTOMATIC, world.clock(), SMALL);
-    this.opener = SystemDisks.opener();
+    this.opener = SystemDisks.opener(world, new FaultPlans(world.random().nextLong()));
   }
 
   public World world() {

@@ -179,8 +179,8 @@ public final class Reports {
       for (Map.Entry<?, ?> entry : map.entrySet()) {
         Object inner = entry.getValue();
         if (inner instanceof Map<?, ?> || inner instanceof List<?>) {
-          if (inner instanceof List<?> list && list.isEmpty()
-              || inner instanceof Map<?, ?> m && m.isEmpty()) {
+          if ((inner instanceof List<?> list && list.isEmpty())
+              || (inner instanceof Map<?, ?> m && m.isEmpty())) {
             continue;
           }
           text.append(indent).append(entry.getKey()).append(":\n");

@@ -81,7 +81,7 @@ public final class Survey {
       boolean verify)
       throws OfflineException {
     Survey survey = new Survey();
-    Map<UUID, Map<String, TreeSet<Long>>> places = new TreeMap<>();
+    Map<UUID, Map<String, Set<Long>>> places = new TreeMap<>();
     for (String text : texts) {
       survey.look(disks.open(text, mode), text, places);
     }
@@ -89,7 +89,7 @@ public final class Survey {
     return survey;
   }
 
-  private void look(OfflineDisk disk, String text, Map<UUID, Map<String, TreeSet<Long>>> places) {
+  private void look(OfflineDisk disk, String text, Map<UUID, Map<String, Set<Long>>> places) {
     SpareTable.Choice choice = OfflineDevice.readSpareTable(disk);
     if (choice.table().isPresent()) {
       SpareTable table = choice.table().get();
@@ -127,11 +127,11 @@ public final class Survey {
   }
 
   private void load(
-      Map<UUID, Map<String, TreeSet<Long>>> places, Optional<CopyConsent> consent, boolean verify) {
+      Map<UUID, Map<String, Set<Long>>> places, Optional<CopyConsent> consent, boolean verify) {
     Set<UUID> present = spares.values().stream().map(Spare::spareId).collect(Collectors.toSet());
-    for (Map.Entry<UUID, Map<String, TreeSet<Long>>> device : places.entrySet()) {
+    for (Map.Entry<UUID, Map<String, Set<Long>>> device : places.entrySet()) {
       List<OfflineDevice.Source> sources = new ArrayList<>();
-      for (Map.Entry<String, TreeSet<Long>> place : device.getValue().entrySet()) {
+      for (Map.Entry<String, Set<Long>> place : device.getValue().entrySet()) {
         Spare spare = spares.get(place.getKey());
         if (spare != null) {
           sources.add(
