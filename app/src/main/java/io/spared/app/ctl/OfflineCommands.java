@@ -221,13 +221,14 @@ final class OfflineCommands {
   }
 
   private boolean agreed(String question) {
-    java.io.Console console = System.console();
-    if (!console.isTerminal()) {
+    Optional<java.io.Console> terminal =
+        Optional.ofNullable(System.console()).filter(java.io.Console::isTerminal);
+    if (terminal.isEmpty()) {
       out.println("there is nobody to ask; use --yes");
       return false;
     }
     out.flush();
-    String answer = console.readLine("%s", question);
+    String answer = terminal.get().readLine("%s", question);
     return answer != null && answer.strip().equalsIgnoreCase("y");
   }
 
