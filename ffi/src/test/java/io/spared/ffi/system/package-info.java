@@ -1,0 +1,5 @@
+/** Tests against the running system. */
+@NullMarked
+package io.spared.ffi.system;
+
+import org.jspecify.annotations.NullMarked;
