@@ -44,6 +44,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 public final class RingBench implements Benchmark {
   private static final int[] DEPTHS = {1, 32, 128};
   private static final long DISK_BYTES = 512L << 20;
+  private static final long WARM_UP_NANOS = 400_000_000;
   private static final Operation[] OPERATIONS = {Operation.READ, Operation.WRITE};
 
   private record Target(String name, Path path) {}
@@ -94,8 +95,8 @@ public final class RingBench implements Benchmark {
       ActorRef<Command> actor = system.systemActorOf(actor(ring), "load", ring.dispatcher());
       for (Target target : targets) {
         for (Operation operation : OPERATIONS) {
-          raw(target, operation, 32, 1_000_000_000L);
-          underActor(actor, target, operation, 32, 1_000_000_000L);
+          raw(target, operation, 32, WARM_UP_NANOS);
+          underActor(actor, target, operation, 32, WARM_UP_NANOS);
         }
       }
       System.out.printf(
