@@ -1,6 +1,7 @@
 package io.spared.app;
 
 import io.spared.app.ctl.Ctl;
+import io.spared.app.demo.Demo;
 import java.util.Arrays;
 
 /**
@@ -24,6 +25,11 @@ public final class Main {
         // The client speaks for itself; what goes on below is for the daemon's log.
         System.setProperty("spared.log.level", "WARN");
         System.exit(Ctl.run(rest));
+      }
+      case "demo" -> {
+        // It shows the events itself.
+        System.setProperty("spared.log.level", "OFF");
+        System.exit(Demo.run(rest));
       }
       default -> {
         System.err.println("spared: no command " + arguments[0] + "; " + USAGE);
