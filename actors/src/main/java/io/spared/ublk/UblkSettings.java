@@ -119,4 +119,9 @@ public record UblkSettings(
         startDeadline,
         stopDeadline);
   }
+
+  public UblkSettings withLargestRequest(int nextBytes) {
+    return new UblkSettings(
+        number, queues, depth, nextBytes, copying, readOnly, identity, startDeadline, stopDeadline);
+  }
 }
