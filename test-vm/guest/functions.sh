@@ -33,3 +33,28 @@ dm_create() { dmsetup create "$1" --noudevrule "${@:2}"; dmsetup mknodes > /dev/
 
 # Puts another table (standard input) under a running device-mapper device, without flushing it.
 dm_switch() { dmsetup load "$1"; dmsetup suspend --noflush --nolockfs "$1"; dmsetup resume "$1"; }
+
+# The project's classes and libraries; the start-up cache is valid for exactly this class path.
+class_path=$(printf '%s:' /payload/jars/*.jar /libraries/*.jar)
+jvm=(java $(< /payload/jvm-flags) -XX:AOTCache=/payload/jars/trial.aot -cp "${class_path%:}")
+
+# trial NAME OPTION VALUE…: serves one disk with the real frontend, in the background, and waits until it serves.
+# Its output is in NAME.out, its process in $trial_process, commands go to NAME.in.
+trial() {
+  local name=$1; shift
+  rm -f "$name.in"; mkfifo "$name.in"
+  sleep 100000 > "$name.in" & at_end "kill $!"
+  "${jvm[@]}" io.spared.ublk.UblkTrial "$@" < "$name.in" > "$name.out" 2>&1 &
+  trial_process=$!
+  at_end "kill -9 $trial_process"
+  eventually ${patience:-150} grep -qE '^(SERVING|ENDED)' "$name.out"
+  grep -q '^SERVING' "$name.out" || { cat "$name.out"; fail "it does not serve"; }
+  device=$(sed -n 's/^SERVING //p' "$name.out")
+}
+
+# trial_ends NAME COMMAND: tells it, and waits until it has ended by itself.
+trial_ends() {
+  echo "$2" > "$1.in"
+  eventually 40 grep -q '^ENDED' "$1.out" || { cat "$1.out"; ls /dev/ublk* || true; return 1; }
+  eventually 20 sh -c "! kill -0 $trial_process 2> /dev/null"
+}

@@ -6,12 +6,9 @@ build_payload() {
   cp -r "$here/guest" "$here/suites" "$tree/"
   if [ -d "$here/shims" ]; then cp -r "$here/shims" "$tree/"; fi
   echo "$suite" > "$tree/suite"; echo "$cases" > "$tree/cases"
+  cp -rp "$jars" "$tree/jars"
+  echo "${jvm_flags[*]}" > "$tree/jvm-flags"
   local module
-  for module in ffi actors app; do
-    mkdir -p "$tree/classes/$module"
-    [ ! -d "$top/$module/target/classes" ] || cp -r "$top/$module/target/classes" "$tree/classes/$module/main"
-    [ ! -d "$top/$module/target/test-classes" ] || cp -r "$top/$module/target/test-classes" "$tree/classes/$module/test"
-  done
   for module in conf deploy; do [ ! -d "$top/$module" ] || cp -r "$top/$module" "$tree/$module"; done
   truncate -s $(($(du -sm "$tree" | cut -f1) * 3 / 2 + 16))M "$to"
   mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$tree" "$to"
@@ -25,7 +22,7 @@ boot() {
   limit=$(sed -n 's/^# limit: *//p' "$file" 2> /dev/null | head -1); memory=$(sed -n 's/^# memory: *//p' "$file" 2> /dev/null | head -1)
   local payload=$directory/payload.ext4 results=$directory/results.tar
   build_payload "$suite" "$cases" "$payload"; truncate -s 64M "$results"
-  local command=("${qemu[@]}" -machine q35 -accel "$acceleration" -cpu "$processor" -smp 2 -m "${memory:-2048}" -nodefaults -no-user-config
+  local command=("${qemu[@]}" -machine q35 -accel "$acceleration" -cpu "$processor" -smp "${SPARED_VM_PROCESSORS:-2}" -m "${memory:-2048}" -nodefaults -no-user-config
     -display none -serial stdio -no-reboot -kernel "$kernel_image" -initrd "$kernel_initramfs"
     -append "console=ttyS0 quiet panic=-1 mitigations=off"
     -device virtio-rng-pci
@@ -34,7 +31,8 @@ boot() {
     -drive "if=none,id=results,file=$results,format=raw" -device virtio-blk-pci,drive=results,serial=results)
   [ -z "${libraries_image:-}" ] || command+=(-drive "if=none,id=libraries,file=$libraries_image,format=raw,readonly=on" -device virtio-blk-pci,drive=libraries,serial=libraries)
   if [ "$suite" = shell ]; then timeout --foreground "${limit:-14400}" "${command[@]}"; rm -f "$payload"; return; fi
-  timeout -k 5 "${limit:-300}" "${command[@]}" < "$input" > "$directory/console.log" 2>&1
+  # Where the machine is shared, SPARED_VM_NICE (such as -5, for root) keeps the guest from starving.
+  timeout -k 5 "${limit:-300}" nice -n "${SPARED_VM_NICE:-0}" "${command[@]}" < "$input" > "$directory/console.log" 2>&1
   local qemu_status=$? status
   tar -C "$directory" -xf "$results" 2> /dev/null || true
   rm -f "$results" "$payload"

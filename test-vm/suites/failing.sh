@@ -1,0 +1,87 @@
+# about: disks that fail as disks do, below a served device: errors, hangs, and stopping all the same
+# limit: 900
+# case-limit: 240
+# sets: ci all
+# memory: 3072
+
+modprobe -a ublk_drv loop dm-mod
+cd /work
+
+# A linear device-mapper device of the disk's size, named failing.
+make_failing() {
+  disk=$(ram_disk 32); at_end "losetup -d $disk"
+  sectors=$(blockdev --getsz "$disk")
+  echo "0 $sectors linear $disk 0" | dm_create failing; at_end "dmsetup remove --force failing"
+}
+
+case_an_error_below_is_an_error_at_its_own_place_only() {
+  make_failing
+  trial t --main /dev/mapper/failing --number 0
+  dd if=/dev/urandom of=data bs=1M count=32 status=none
+  dd if=data of="$device" bs=1M oflag=direct status=none
+  dm_switch failing <<T
+0 1000 linear $disk 0
+1000 8 error
+1008 $((sectors - 1008)) linear $disk 1008
+T
+  # A megabyte that holds the bad range fails; its neighbours to the sector are right.
+  refuses 'Input/output error|No data available' dd if="$device" of=/dev/null bs=1M count=1 iflag=direct
+  dd if="$device" of=head bs=512 count=1000 iflag=direct status=none
+  cmp -n 512000 data head
+  dd if="$device" of=tail bs=512 skip=1008 count=4096 iflag=direct status=none
+  cmp -i $((1008 * 512)):0 -n $((4096 * 512)) data tail
+  refuses 'Input/output error|No data available' dd if="$device" of=/dev/null bs=512 skip=1003 count=1 iflag=direct
+  # The disk is well again.
+  echo "0 $sectors linear $disk 0" | dm_switch failing
+  dd if="$device" of=back bs=1M iflag=direct status=none
+  cmp data back
+  trial_ends t stop
+}
+
+case_a_disk_that_hangs_fails_its_requests_at_their_deadline_and_nothing_else() {
+  make_failing
+  trial t --main /dev/mapper/failing --number 0 --deadline 3
+  dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
+  refuses 'Input/output error|timed out|Connection timed out' dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct
+  dmsetup resume failing
+  dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct status=none
+  trial_ends t stop
+}
+
+case_a_device_whose_disk_hangs_is_still_removed() {
+  make_failing
+  trial t --main /dev/mapper/failing --number 0 --deadline 60
+  dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
+  dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct > dd.out 2>&1 & reader=$!
+  sleep 1
+  echo stop > t.in
+  eventually 60 grep -q '^ENDED left=false' t.out || { cat t.out; fail "it does not end"; }
+  ! wait $reader
+  [ ! -e "$device" ] || fail "$device is still there"
+  dmsetup resume failing
+}
+
+case_a_device_in_use_is_not_stopped_when_asked_gently() {
+  disk=$(ram_disk 64); at_end "losetup -d $disk"
+  trial t --main "$disk" --number 0
+  mkfs.ext4 -q -F "$device"; mkdir -p /mnt/a; mount -t ext4 "$device" /mnt/a; at_end "umount /mnt/a"
+  [ "$(uname -r | cut -d. -f1)" -ge 7 ] || skip "this kernel's driver cannot tell"
+  echo stop-if-unused > t.in
+  eventually 30 grep -q '^REFUSED.*in use' t.out
+  echo x > /mnt/a/x; sync /mnt/a/x
+  umount /mnt/a
+  trial_ends t stop-if-unused
+}
+
+case_the_reasons_are_sentences() {
+  rmmod ublk_drv 2> /dev/null || true
+  disk=$(ram_disk 16); at_end "losetup -d $disk"
+  "${jvm[@]}" io.spared.ublk.UblkTrial --main "$disk" < /dev/null > x.out 2>&1 || true
+  if [ ! -e /dev/ublk-control ]; then grep -q "modprobe ublk_drv" x.out || { cat x.out; fail "no advice"; }; fi
+  modprobe ublk_drv; eventually 5 test -c /dev/ublk-control
+  trial t --main "$disk" --number 3
+  other=$(ram_disk 16); at_end "losetup -d $other"
+  "${jvm[@]}" io.spared.ublk.UblkTrial --main "$other" --number 3 < /dev/null > y.out 2>&1 || true
+  grep -q 'ENDED.*number is taken' y.out || { cat y.out; fail "no advice"; }
+  trial_ends t stop
+}
