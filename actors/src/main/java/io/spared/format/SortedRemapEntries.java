@@ -5,7 +5,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** Remapped and pending blocks in block order, for tools and tests: simple, not small. */
-public final class SortedRemapEntries implements RemapEntries {
+public class SortedRemapEntries implements RemapEntries {
   /** Where a remapped block lives. */
   public record Target(int spare, long slot, LostBits lost) {}
 

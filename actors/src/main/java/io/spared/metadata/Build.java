@@ -148,10 +148,6 @@ final class Build {
   }
 
   private void wipe() {
-    if (!writer.rules().wipesFirst()) {
-      startCheckpoint();
-      return;
-    }
     ByteBuffer bytes = buffer(this::wipe);
     if (bytes == null) {
       return;
@@ -210,7 +206,7 @@ final class Build {
     }
     long offsetBytes = filling.offsetBytes();
     int used = 0;
-    while (writer.rules().catchesUp()) {
+    while (true) {
       Payload next = writer.retained().get(filling.last().sequence() + 1);
       if (next == null || used + next.recordBytes() > bytes.limit()) {
         break;
@@ -223,7 +219,7 @@ final class Build {
     }
     if (used > 0) {
       put(offsetBytes, used, this::catchUp);
-    } else if (writer.rules().catchesUp() && filling.last().sequence() < writer.lastSequence()) {
+    } else if (filling.last().sequence() < writer.lastSequence()) {
       fail("commits that its log needs are no longer kept");
     } else if (copy.state == CopyState.IN_STEP && !copy.switching) {
       copy.switching = true;

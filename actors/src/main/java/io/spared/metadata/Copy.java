@@ -37,6 +37,12 @@ final class Copy {
   /** Writes of a checkpoint that are in flight, or were abandoned and may still be carried out. */
   int buildWrites;
 
+  /** It was never written: building it is no repair. */
+  boolean isNew;
+
+  /** Its disk went away while it was in step, so what it held may still be all it should. */
+  boolean wasOnlyAway;
+
   int attempts;
   long lastAttemptNanos;
   long nextAttemptNanos = NEVER;

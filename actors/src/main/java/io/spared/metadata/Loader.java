@@ -2,11 +2,15 @@ package io.spared.metadata;
 
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.AreaReading;
+import io.spared.format.CleanStop;
 import io.spared.format.CopyChoice;
+import io.spared.format.CopyConsent;
 import io.spared.format.CopyReader;
 import io.spared.format.CopyReading;
 import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
+import io.spared.format.Geometry;
+import io.spared.format.RemapEntries;
 import io.spared.format.TableLoader;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +37,10 @@ final class Loader {
   private record Place(MetadataCommand.CopySource source, long offsetBytes) {}
 
   private final Writer writer;
-  private final MetadataCommand.Load load;
+  private final UUID deviceId;
+  private final Function<Geometry, RemapEntries> entries;
+  private final Optional<CleanStop> cleanStop;
+  private final Optional<CopyConsent> consent;
   private final Loaded done;
   private final Map<UUID, DiskPort> ports = new HashMap<>();
   private final List<Place> places = new ArrayList<>();
@@ -42,11 +50,21 @@ final class Loader {
   private int left;
   private boolean over;
 
-  Loader(Writer writer, MetadataCommand.Load load, Loaded done) {
+  Loader(
+      Writer writer,
+      UUID deviceId,
+      List<MetadataCommand.CopySource> sources,
+      Function<Geometry, RemapEntries> entries,
+      Optional<CleanStop> cleanStop,
+      Optional<CopyConsent> consent,
+      Loaded done) {
     this.writer = writer;
-    this.load = load;
+    this.deviceId = deviceId;
+    this.entries = entries;
+    this.cleanStop = cleanStop;
+    this.consent = consent;
     this.done = done;
-    for (MetadataCommand.CopySource source : load.sources()) {
+    for (MetadataCommand.CopySource source : sources) {
       ports.put(source.spareId(), source.port());
       for (long offsetBytes : source.offsetsBytes()) {
         places.add(new Place(source, offsetBytes));
@@ -77,8 +95,7 @@ final class Loader {
     int number = begun++;
     Place place = places.get(number);
     CopyReader reader =
-        new CopyReader(
-            load.deviceId(), place.source().spareId(), place.offsetBytes(), Build.BUFFER_BYTES);
+        new CopyReader(deviceId, place.source().spareId(), place.offsetBytes(), Build.BUFFER_BYTES);
     begin(
         new ReadTask(
             reader,
@@ -115,9 +132,7 @@ final class Loader {
     }
     CopyVerdict verdict =
         CopyChoice.choose(
-            all,
-            new CopyChoice.Circumstances(
-                load.deviceId(), ports.keySet(), load.cleanStop(), load.consent()));
+            all, new CopyChoice.Circumstances(deviceId, ports.keySet(), cleanStop, consent));
     if (verdict.decision() != CopyVerdict.Decision.USABLE) {
       over = true;
       done.loaded(all, verdict, Optional.empty());
@@ -135,7 +150,7 @@ final class Loader {
         new TableLoader(
             reading.superblock().orElseThrow(),
             area,
-            load.entries().apply(area.header().geometry()),
+            entries.apply(area.header().geometry()),
             window);
     begin(
         new ReadTask(

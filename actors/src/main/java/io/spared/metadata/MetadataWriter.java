@@ -86,7 +86,14 @@ public final class MetadataWriter extends AbstractBehavior<MetadataCommand> {
     switch (command) {
       case MetadataCommand.IoEnded c -> writer.ioEnded();
       case MetadataCommand.AlarmFired c -> writer.alarm(c.kind());
-      case MetadataCommand.Load c -> writer.load(c, c.replyTo()::tell);
+      case MetadataCommand.Load c ->
+          writer.load(
+              c.deviceId(),
+              c.sources(),
+              c.entries(),
+              c.cleanStop(),
+              c.consent(),
+              c.replyTo()::tell);
       case MetadataCommand.Create c -> writer.create(c.image(), c.ports(), c.replyTo()::tell);
       case MetadataCommand.Begin c -> writer.begin(c.epoch(), c.owner(), c.replyTo()::tell);
       case MetadataCommand.Commit c -> writer.commit(c.id(), c.changes(), c.replyTo()::tell);

@@ -7,6 +7,7 @@ import io.spared.ffi.engine.IoRequest;
 import io.spared.ffi.world.World;
 import io.spared.format.AreaReading;
 import io.spared.format.Change;
+import io.spared.format.CleanStop;
 import io.spared.format.CopyConsent;
 import io.spared.format.CopyPlace;
 import io.spared.format.CopyReading;
@@ -14,11 +15,13 @@ import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
 import io.spared.format.Epoch;
 import io.spared.format.Form;
+import io.spared.format.Geometry;
 import io.spared.format.LogAppender;
 import io.spared.format.LogAppender.Payload;
 import io.spared.format.Owner;
 import io.spared.format.Placement;
 import io.spared.format.Position;
+import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
 import io.spared.format.Superblock;
@@ -40,6 +43,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -110,6 +114,7 @@ final class Writer implements ReadTask.Surroundings {
   private final List<Consumer<MetadataReply>> scrubAnswers = new ArrayList<>();
   private final List<Consumer<MetadataReply>> repairAnswers = new ArrayList<>();
   private final Set<Copy> triedThisRound = new HashSet<>();
+  private final Set<Copy> checkpointsWanted = new HashSet<>();
   private @Nullable Consumer<MetadataReply> createAnswer;
   private @Nullable Consumer<MetadataReply> stopAnswer;
   private boolean stopped;
@@ -296,20 +301,32 @@ final class Writer implements ReadTask.Surroundings {
 
   // Load, create, begin.
 
-  void load(MetadataCommand.Load load, Consumer<MetadataReply> answer) {
+  void load(
+      UUID deviceId,
+      List<MetadataCommand.CopySource> sources,
+      Function<Geometry, RemapEntries> entries,
+      Optional<CleanStop> cleanStop,
+      Optional<CopyConsent> consent,
+      Consumer<MetadataReply> answer) {
     if (state != State.NEW && state != State.LOADED) {
       answer.accept(refused(0, Reason.NOT_READY, "a device is loaded already"));
       return;
     }
     state = State.LOADING;
-    for (MetadataCommand.CopySource source : load.sources()) {
+    for (MetadataCommand.CopySource source : sources) {
       portsBySpareId.put(source.spareId(), source.port());
     }
     excusedSpares.clear();
-    load.consent().map(CopyConsent::withoutSpares).ifPresent(excusedSpares::addAll);
+    consent.map(CopyConsent::withoutSpares).ifPresent(excusedSpares::addAll);
     Loader made =
         new Loader(
-            this, load, (readings, verdict, loaded) -> loaded(readings, verdict, loaded, answer));
+            this,
+            deviceId,
+            sources,
+            entries,
+            cleanStop,
+            consent,
+            (readings, verdict, loaded) -> loaded(readings, verdict, loaded, answer));
     loader = made;
     made.begin();
     afterwards();
@@ -326,7 +343,7 @@ final class Writer implements ReadTask.Surroundings {
       answer.accept(new MetadataReply.NotLoaded(verdict));
       return;
     }
-    adopt(loaded.get());
+    adopt(loaded.get(), false);
     lastGeneration =
         readings.stream()
             .flatMap(reading -> reading.areas().stream())
@@ -340,7 +357,7 @@ final class Writer implements ReadTask.Surroundings {
     answer.accept(new MetadataReply.Loaded(verdict, loaded.get()));
   }
 
-  private void adopt(DeviceImage loaded) {
+  private void adopt(DeviceImage loaded, boolean fresh) {
     image = loaded;
     epoch = loaded.epoch();
     committed = loaded.position();
@@ -353,6 +370,7 @@ final class Writer implements ReadTask.Surroundings {
       }
     }
     copies = placement().places().stream().map(this::newCopy).toList();
+    copies.forEach(copy -> copy.isNew = fresh);
   }
 
   private Copy newCopy(CopyPlace place) {
@@ -430,7 +448,7 @@ final class Writer implements ReadTask.Surroundings {
       return;
     }
     ports.putAll(freshPorts);
-    adopt(fresh);
+    adopt(fresh, true);
     state = State.LOADING;
     createAnswer = answer;
     triedThisRound.clear();
@@ -606,7 +624,7 @@ final class Writer implements ReadTask.Surroundings {
               LogAppender log = copy.appender;
               return copy.state == CopyState.IN_STEP
                   && log != null
-                  && log.freeBytes() >= 2 * MAX_RECORD_BYTES;
+                  && log.freeBytes() >= MAX_RECORD_BYTES;
             });
   }
 
@@ -625,8 +643,7 @@ final class Writer implements ReadTask.Surroundings {
     DiskPort port = copy.port;
     boolean takes =
         copy.state == CopyState.IN_STEP
-            || (!rules.staleCopyWaits() && copy.state == CopyState.STALE)
-            || (!rules.heldCopyWaits() && copy.state == CopyState.HELD);
+            || (!rules.staleCopyWaits() && copy.state == CopyState.STALE);
     if (!takes
         || copy.switching
         || log == null
@@ -727,6 +744,7 @@ final class Writer implements ReadTask.Surroundings {
                 || retained.get(log.last().sequence() + 1) != null);
     if (canGoOn) {
       copy.state = CopyState.IN_STEP;
+      copy.nextAttemptNanos = Copy.NEVER;
       copy.reason = "";
       checkQuorum();
     } else {
@@ -1079,6 +1097,7 @@ final class Writer implements ReadTask.Surroundings {
     fresh.state = fresh.port == null ? CopyState.GONE : CopyState.STALE;
     fresh.reason = fresh.port == null ? "its disk is not there" : "it is new";
     fresh.nextAttemptNanos = engine.nanoTime();
+    fresh.isNew = true;
     return fresh;
   }
 
@@ -1093,6 +1112,7 @@ final class Writer implements ReadTask.Surroundings {
           urgent = false;
         }
         copy.port = null;
+        copy.wasOnlyAway = copy.state == CopyState.IN_STEP;
         copy.state = CopyState.GONE;
         copy.reason = reason;
         copy.switching = false;
@@ -1229,19 +1249,34 @@ final class Writer implements ReadTask.Surroundings {
             .orElse("");
   }
 
+  private boolean wantsCheckpoint(Copy copy) {
+    LogAppender log = copy.appender;
+    return copy.state == CopyState.IN_STEP
+        && log != null
+        && (log.fill() >= settings.checkpointFill()
+            || log.freeBytes() < 2 * MAX_RECORD_BYTES
+            || checkpointsWanted.contains(copy));
+  }
+
   private Optional<Copy> fullest() {
     long now = engine.nanoTime();
     Copy fullest = null;
-    double most = settings.checkpointFill();
+    double most = -1;
     for (Copy copy : copies) {
       LogAppender log = copy.appender;
       boolean may = copy.nextAttemptNanos == Copy.NEVER || copy.nextAttemptNanos <= now;
-      if (copy.state == CopyState.IN_STEP && log != null && may && log.fill() >= most) {
+      if (may && log != null && wantsCheckpoint(copy) && log.fill() > most) {
         most = log.fill();
         fullest = copy;
       }
     }
     return Optional.ofNullable(fullest);
+  }
+
+  /** Gives every copy in step a new checkpoint, one after the other, however short its log is. */
+  void checkpoint() {
+    checkpointsWanted.addAll(copies);
+    afterwards();
   }
 
   private Optional<Copy> dueForRepair() {
@@ -1260,9 +1295,12 @@ final class Writer implements ReadTask.Surroundings {
       throw new IllegalStateException("a copy without a disk cannot be built");
     }
     triedThisRound.add(copy);
+    checkpointsWanted.remove(copy);
     LogAppender log = copy.appender;
     urgent = !repair && log != null && log.fill() > 0.8;
-    if (repair) {
+    if (repair && copy.isNew) {
+      copy.state = CopyState.REPAIRING;
+    } else if (repair) {
       copy.state = CopyState.REPAIRING;
       long now = engine.nanoTime();
       if (now - copy.lastAttemptNanos > QUIET_NANOS && copy.attempts > 0) {
@@ -1281,13 +1319,12 @@ final class Writer implements ReadTask.Surroundings {
   boolean canRejoin(Copy copy, CopyReading found) {
     LogAppender log = copy.appender;
     Optional<AreaReading> best = found.best();
-    if (log == null || best.isEmpty() || copy.superblockDamaged) {
+    if (log == null || best.isEmpty() || copy.superblockDamaged || !copy.wasOnlyAway) {
       return false;
     }
     Position tail = best.get().tail();
     return best.get().isTailKnown()
         && best.get().seal().buildId() == log.seal().buildId()
-        && copy.attempts <= 1
         && (tail.equals(copy.durable) || retained.knows(tail))
         && tail.sequence() <= lastSequence
         && (tail.sequence() == lastSequence || retained.get(tail.sequence() + 1) != null);
@@ -1300,8 +1337,12 @@ final class Writer implements ReadTask.Surroundings {
     copy.appender = log;
     copy.durable = log.last();
     copy.state = CopyState.IN_STEP;
+    copy.nextAttemptNanos = Copy.NEVER;
     copy.reason = "";
-    if (done.repair) {
+    copy.wasOnlyAway = false;
+    if (done.repair && copy.isNew) {
+      copy.isNew = false;
+    } else if (done.repair) {
       repairsDone++;
       lastRepairMillis = world.clock().now().toEpochMilli();
       events.accept(
@@ -1360,8 +1401,7 @@ final class Writer implements ReadTask.Surroundings {
   private void setRepairAlarm() {
     long due = Copy.NEVER;
     for (Copy copy : copies) {
-      boolean counts =
-          (copy.state == CopyState.STALE && autoRepair) || copy.state == CopyState.IN_STEP;
+      boolean counts = (copy.state == CopyState.STALE && autoRepair) || wantsCheckpoint(copy);
       if (counts) {
         due = Math.min(due, copy.nextAttemptNanos);
       }

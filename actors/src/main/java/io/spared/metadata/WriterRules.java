@@ -50,21 +50,6 @@ class WriterRules {
     return Optional.empty();
   }
 
-  /** A copy with an abandoned write takes nothing until that write has ended. */
-  boolean heldCopyWaits() {
-    return true;
-  }
-
-  /** A new area's log gets all commits after its checkpoint's base before it is sealed. */
-  boolean catchesUp() {
-    return true;
-  }
-
-  /** An area's seal is wiped before anything behind it is overwritten. */
-  boolean wipesFirst() {
-    return true;
-  }
-
   /** A copy that missed a commit takes no later one until it was repaired. */
   boolean staleCopyWaits() {
     return true;

@@ -247,13 +247,11 @@ final class WriterHarness {
               TestDevice.spareId(spare), port(spare), DISK_BYTES, offsets));
     }
     writer.load(
-        new MetadataCommand.Load(
-            TestDevice.DEVICE,
-            sources,
-            geometry -> new SortedRemapEntries(),
-            cleanStop,
-            consent,
-            ignoredRef()),
+        TestDevice.DEVICE,
+        sources,
+        geometry -> new SortedRemapEntries(),
+        cleanStop,
+        consent,
         this::reply);
     MetadataReply reply = awaitAny(MetadataReply.Loaded.class, MetadataReply.NotLoaded.class);
     if (reply instanceof MetadataReply.Loaded loaded) {
