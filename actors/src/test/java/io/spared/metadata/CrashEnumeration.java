@@ -574,7 +574,7 @@ final class CrashEnumeration {
               CrashEngine.SECTOR);
         }
       }
-      found.add(read(copy, place, after));
+      found.add(read(place, after));
     }
     outcomes.set(copy, found);
   }
@@ -637,7 +637,7 @@ final class CrashEnumeration {
     all.put(Arrays.toString(subset), subset);
   }
 
-  private Outcome read(int copy, CopyPlace place, byte[] content) {
+  private Outcome read(CopyPlace place, byte[] content) {
     DiskBytes bytes = new OneCopy(content, place.offsetBytes());
     UUID spareId = TestDevice.spareId(place.spare());
     CopyReading reading =
@@ -857,7 +857,7 @@ final class CrashEnumeration {
       byte[] disk = disks.get(place.spare()).bytes;
       int from = (int) place.offsetBytes();
       CopyReading reading =
-          read(copy, place, Arrays.copyOfRange(disk, from, from + (int) LAYOUT.copyBytes()))
+          read(place, Arrays.copyOfRange(disk, from, from + (int) LAYOUT.copyBytes()))
               .reading();
       if (reading.best().map(area -> area.tail().compareTo(position) >= 0).orElse(false)) {
         holding++;

@@ -9,14 +9,18 @@ import java.util.function.BooleanSupplier;
  * The crash enumeration for as long as wanted: all scripts of three operations, then fresh seeds.
  */
 public final class CrashSoak {
+  private final SplittableRandom random;
+  private final List<List<Operation>> all = CrashEnumeration.scripts(3);
   private long states;
   private long points;
   private long scripts;
 
+  public CrashSoak(long seed) {
+    this.random = new SplittableRandom(seed);
+  }
+
   /** Goes on until it is over; throws what it finds, with script and seed. */
-  public void run(long seed, BooleanSupplier over) {
-    SplittableRandom random = new SplittableRandom(seed);
-    List<List<Operation>> all = CrashEnumeration.scripts(3);
+  public void run(BooleanSupplier over) {
     while (!over.getAsBoolean()) {
       List<Operation> script =
           scripts < all.size() ? all.get((int) scripts) : all.get(random.nextInt(all.size()));
