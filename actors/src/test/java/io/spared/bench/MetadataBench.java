@@ -137,8 +137,7 @@ public final class MetadataBench implements Benchmark {
       if (i == 0) {
         begin = System.nanoTime();
       }
-      Position position =
-          new Position(image.epoch(), image.position().sequence() + 1);
+      Position position = new Position(image.epoch(), image.position().sequence() + 1);
       List<Change> changes =
           List.of(
               new Change.Remapped(

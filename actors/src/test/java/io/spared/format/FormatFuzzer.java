@@ -29,8 +29,7 @@ public final class FormatFuzzer {
   private final TestDevice device;
   private final Map<Position, String> states = new HashMap<>();
   private final com.sun.management.ThreadMXBean threads =
-      (com.sun.management.ThreadMXBean)
-          java.lang.management.ManagementFactory.getThreadMXBean();
+      (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
   private long inputs;
   private long accepted;
   private long copies;
@@ -135,20 +134,17 @@ public final class FormatFuzzer {
     ByteBuffer bytes = ByteBuffer.wrap(input);
     try {
       Seal seal =
-          Seal.read(
-              ByteBuffer.wrap(GoldenFilesHolder.SEAL.clone()), GoldenFiles.superblock(), 1);
+          Seal.read(ByteBuffer.wrap(GoldenFilesHolder.SEAL.clone()), GoldenFiles.superblock(), 1);
       long checkpointAt = GoldenFiles.AT + GoldenFiles.LAYOUT.checkpointOffsetBytes(1);
       switch (name) {
         case "superblock" -> Superblock.read(bytes);
         case "seal" -> Seal.read(bytes, GoldenFiles.superblock(), 1);
         case "log-record" ->
-            LogRecords.read(
-                bytes, 0, seal, GoldenFiles.AT + GoldenFiles.LAYOUT.logOffsetBytes(1));
+            LogRecords.read(bytes, 0, seal, GoldenFiles.AT + GoldenFiles.LAYOUT.logOffsetBytes(1));
         case "spare-table" -> SpareTable.read(bytes, 1, 32L << 20, 64L << 20);
         case "label" -> MainLabel.read(bytes, 2L << 30);
         default -> {
-          int previous =
-              bytes.limit() < 24 ? 0 : bytes.order(ByteOrder.LITTLE_ENDIAN).getInt(20);
+          int previous = bytes.limit() < 24 ? 0 : bytes.order(ByteOrder.LITTLE_ENDIAN).getInt(20);
           long at = checkpointAt + (name.equals("chunk-header") ? 0 : 4096);
           at += name.equals("chunk-entries") ? 4096 : 0;
           Checkpoints.Chunk chunk = Checkpoints.read(bytes, 0, seal, at, previous);
@@ -190,8 +186,7 @@ public final class FormatFuzzer {
     CopyPlace place = device.place(random.nextInt(3));
     int hits = 1 + random.nextInt(3);
     for (int i = 0; i < hits; i++) {
-      long at =
-          place.offsetBytes() + random.nextLong(device.placement().layout().copyBytes());
+      long at = place.offsetBytes() + random.nextLong(device.placement().layout().copyBytes());
       if (random.nextInt(4) == 0) {
         disk.makeUnreadable(at);
       } else {
@@ -208,9 +203,7 @@ public final class FormatFuzzer {
       SortedRemapEntries entries = new SortedRemapEntries();
       TableLoader loader =
           DiskBytes.drive(
-              new TableLoader(
-                  reading.superblock().orElseThrow(), area, entries, 128 * 1024),
-              disk);
+              new TableLoader(reading.superblock().orElseThrow(), area, entries, 128 * 1024), disk);
       Optional<String> failure = loader.failure();
       if (failure.isEmpty()
           && !entries.remaps().toString().equals(states.get(loader.result().position()))) {

@@ -23,7 +23,29 @@ final class CrashEngine implements Engine {
   static final int SECTOR = 512;
 
   /** A request that has not ended. */
-  record Pending(IoRequest request, CrashDisk disk, byte[] bytes) {
+  static final class Pending {
+    private final IoRequest request;
+    private final CrashDisk disk;
+    private final byte[] bytes;
+
+    Pending(IoRequest request, CrashDisk disk, byte[] bytes) {
+      this.request = request;
+      this.disk = disk;
+      this.bytes = bytes;
+    }
+
+    IoRequest request() {
+      return request;
+    }
+
+    CrashDisk disk() {
+      return disk;
+    }
+
+    byte[] bytes() {
+      return bytes;
+    }
+
     boolean isWrite() {
       return request.operation() == IoRequest.Operation.WRITE;
     }
@@ -116,7 +138,7 @@ final class CrashEngine implements Engine {
     return new BufferPool() {
       @Override
       public @Nullable IoBuffer take(int bytes) {
-        IoBuffer buffer = new IoBuffer(ByteBuffer.allocate(bytes), 0, unused -> {});
+        IoBuffer buffer = new IoBuffer(ByteBuffer.allocate(bytes), 0, _ -> {});
         buffer.taken();
         return buffer;
       }

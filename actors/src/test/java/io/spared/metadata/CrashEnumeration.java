@@ -311,7 +311,7 @@ final class CrashEnumeration {
   private Change remap() {
     long block = nextBlock++ % BLOCKS;
     return new Change.Remapped(
-        block, (int) (block % spares), block, new LostBits(0b1010_0101 ^ block & 0xFF, 0));
+        block, (int) (block % spares), block, new LostBits(0b1010_0101 ^ (block & 0xFF), 0));
   }
 
   private void perform(Operation operation) {
@@ -434,7 +434,7 @@ final class CrashEnumeration {
       return true;
     }
     Map.Entry<Long, Alarms.Kind> alarm = alarms.pollFirstEntry();
-    if (alarm == null || alarm.getValue() == Alarms.Kind.COMMIT && writer.isStopped()) {
+    if (alarm == null) {
       return false;
     }
     engine.passTo(alarm.getKey());
@@ -510,16 +510,13 @@ final class CrashEnumeration {
         if (faulty + gone.size() > 2) {
           continue;
         }
-        Set<int[]> seen = new HashSet<>();
         for (int mask = 0; mask < 1 << COPIES; mask++) {
           boolean same = false;
           for (int copy = 0; copy < COPIES; copy++) {
             same |= (mask >>> copy & 1) != 0 && (sizes[copy] == 1 || gone.contains(copy));
           }
           if (!same) {
-            int[] chosen = extreme(sizes, mask);
-            seen.add(chosen);
-            check(chosen, gone);
+            check(extreme(sizes, mask), gone);
           }
         }
       }
@@ -658,7 +655,16 @@ final class CrashEnumeration {
     return new Outcome(reading, stateByArea);
   }
 
-  private record OneCopy(byte[] content, long offsetBytes) implements DiskBytes {
+  /** The bytes of one copy, where it stands. */
+  private static final class OneCopy implements DiskBytes {
+    private final byte[] content;
+    private final long offsetBytes;
+
+    OneCopy(byte[] content, long offsetBytes) {
+      this.content = content;
+      this.offsetBytes = offsetBytes;
+    }
+
     @Override
     public long sizeBytes() {
       return offsetBytes + content.length;
@@ -857,8 +863,7 @@ final class CrashEnumeration {
       byte[] disk = disks.get(place.spare()).bytes;
       int from = (int) place.offsetBytes();
       CopyReading reading =
-          read(place, Arrays.copyOfRange(disk, from, from + (int) LAYOUT.copyBytes()))
-              .reading();
+          read(place, Arrays.copyOfRange(disk, from, from + (int) LAYOUT.copyBytes())).reading();
       if (reading.best().map(area -> area.tail().compareTo(position) >= 0).orElse(false)) {
         holding++;
         onSpares.add(place.spare());
@@ -895,7 +900,7 @@ final class CrashEnumeration {
   static long seedOf(List<Operation> script, long round) {
     long value = round + 1;
     for (Operation operation : script) {
-      value = value * 31 + operation.ordinal() + 1;
+      value = value * 31 + operation.name().hashCode();
     }
     return value * 0x9E3779B97F4A7C15L;
   }

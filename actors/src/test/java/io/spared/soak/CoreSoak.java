@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /**
- * {@code ./spared soak core}: the fuzzer over the readers of the format, and the crash enumeration of
- * the metadata writer, in turns of a few seconds.
+ * {@code ./spared soak core}: the fuzzer over the readers of the format, and the crash enumeration
+ * of the metadata writer, in turns of a few seconds.
  */
 public final class CoreSoak implements Soak {
   private static final long TURN_NANOS = 5_000_000_000L;
