@@ -65,6 +65,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   private Optional<Boolean> saidByPerson = Optional.empty();
   private long numbers;
   private int retriesUsed;
+  private Set<BlockDevice> listed = Set.of();
   private @Nullable ActorRef<Stopped> stopping;
 
   private Discovery(
@@ -84,6 +85,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     this.last =
         new ScanReport("no scan yet", List.of(), 0, List.of(), List.of(), isAutomatic(), false);
     timers.startSingleTimer("due", new DiscoveryNews.Due("after the start"), settings.delay());
+    timers.startSingleTimer("look", new DiscoveryNews.LookAgain(), settings.lookInterval());
   }
 
   /** To be spawned on the dispatcher of the ring whose engine is among the parts. */
@@ -106,6 +108,8 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
       case DiscoveryCommand.SetAutomatic c -> setAutomatic(c);
       case DiscoveryCommand.Ran c -> ran(c.deviceId(), c.position());
       case DiscoveryCommand.Stop c -> stop(c);
+      case DiscoveryNews.LookAgain _ -> look();
+      case DiscoveryNews.Looked news -> looked(news);
       case DiscoveryNews.Due news -> want(news.why(), true);
       case DiscoveryNews.Listed news -> listed(news);
       case DiscoveryNews.GivenUp news -> giveUp(news.scan(), news.sentence());
@@ -156,6 +160,38 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     retriesUsed = 0;
     timers.startSingleTimer(
         "due", new DiscoveryNews.Due("a change of " + news.kernelName()), settings.settle());
+  }
+
+  /** One question at a time: a list that does not come is not asked for again. */
+  private void look() {
+    ActorRef<DiscoveryCommand> self = getContext().getSelf();
+    DiskCatalog catalog = parts.catalog();
+    parts
+        .blocking()
+        .execute(() -> {
+          Set<BlockDevice> devices;
+          try {
+            devices = new HashSet<>(catalog.list());
+          } catch (RuntimeException e) {
+            // The next scan tells of it.
+            devices = Set.of();
+          }
+          self.tell(new DiscoveryNews.Looked(devices));
+        });
+  }
+
+  private void looked(DiscoveryNews.Looked news) {
+    if (stopping != null) {
+      return;
+    }
+    timers.startSingleTimer("look", new DiscoveryNews.LookAgain(), settings.lookInterval());
+    for (BlockDevice device : news.devices()) {
+      if (!listed.isEmpty() && !listed.contains(device)) {
+        diskChanged(new DiscoveryCommand.DiskChanged(device.kernelName()));
+        break;
+      }
+    }
+    listed = news.devices();
   }
 
   private void want(String why, boolean activate) {
@@ -248,11 +284,22 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
       return;
     }
     while (run.probes.size() < settings.probesAtOnce() && !run.toProbe.isEmpty()) {
-      begin(run, run.toProbe.remove());
+      BlockDevice device = run.toProbe.remove();
+      if (isStillOpening(device)) {
+        run.leftAlone.add(device.address() + ": it still does not answer to an earlier scan");
+      } else {
+        begin(run, device);
+      }
     }
     if (run.probes.isEmpty()) {
       judge(run);
     }
+  }
+
+  /** A dead disk takes one thread where blocking is allowed, not one more with every scan. */
+  private boolean isStillOpening(BlockDevice device) {
+    return probes.values().stream()
+        .anyMatch(probe -> probe.isOpening() && probe.device().address().equals(device.address()));
   }
 
   private void begin(ScanRun run, BlockDevice device) {

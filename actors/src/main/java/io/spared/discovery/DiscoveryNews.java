@@ -1,6 +1,7 @@
 package io.spared.discovery;
 
 import java.util.List;
+import java.util.Set;
 
 /** What discovery tells itself. Each carries the number of the scan or probe that it is about. */
 sealed interface DiscoveryNews extends DiscoveryCommand {
@@ -10,6 +11,15 @@ sealed interface DiscoveryNews extends DiscoveryCommand {
   /** What the system lists and the host remembers. */
   record Listed(long scan, List<BlockDevice> devices, HostMemory.Contents memory)
       implements DiscoveryNews {}
+
+  /** Look whether the system lists other disks than before. */
+  record LookAgain() implements DiscoveryNews {}
+
+  record Looked(Set<BlockDevice> devices) implements DiscoveryNews {
+    public Looked {
+      devices = Set.copyOf(devices);
+    }
+  }
 
   /** The scan cannot be made. */
   record GivenUp(long scan, String sentence) implements DiscoveryNews {}

@@ -13,7 +13,10 @@ import java.util.List;
  * @param retries further scans while something waits, each so long after the one before
  * @param settle how long uevents must be quiet before a scan
  * @param probeDeadline how long one disk may take, from opening to the last byte
- * @param probesAtOnce how many disks are read side by side
+ * @param probesAtOnce how many disks are read side by side; fewer than there are threads where
+ *     blocking is allowed, so that dead disks leave some to others
+ * @param lookInterval how often the system's list is compared with the last one, for disks of which
+ *     no uevent tells; nothing is opened for it
  * @param answerDeadline how long the system's list and the owner's answers may take
  */
 public record DiscoverySettings(
@@ -25,7 +28,8 @@ public record DiscoverySettings(
     Duration settle,
     Duration probeDeadline,
     int probesAtOnce,
-    Duration answerDeadline) {
+    Duration answerDeadline,
+    Duration lookInterval) {
   public DiscoverySettings {
     retries = List.copyOf(retries);
     if (threshold < 50 || threshold > Judgement.SCORE_MAX || probesAtOnce < 1) {
@@ -48,7 +52,8 @@ public record DiscoverySettings(
             Duration.ofMinutes(1)),
         Duration.ofSeconds(1),
         Duration.ofSeconds(20),
-        16,
+        8,
+        Duration.ofSeconds(10),
         Duration.ofSeconds(10));
   }
 

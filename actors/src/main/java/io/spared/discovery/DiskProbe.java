@@ -39,6 +39,7 @@ final class DiskProbe {
   private @Nullable DiskSurvey survey;
   private Reading.@Nullable Step step;
   private ByteBuffer bytes = ByteBuffer.allocate(0);
+  private boolean opening = true;
   private boolean inFlight;
   private @Nullable End end;
 
@@ -75,8 +76,14 @@ final class DiskProbe {
     return end == null && port != null && buffer == null;
   }
 
+  /** Whether the system has not answered yet, whoever still waits for it. */
+  boolean isOpening() {
+    return opening;
+  }
+
   /** The disk is open. */
   void opened() {
+    opening = false;
     Disk disk = claim.disk();
     if (end != null || disk == null) {
       return;
@@ -87,6 +94,7 @@ final class DiskProbe {
   }
 
   void notOpened(String sentence) {
+    opening = false;
     finish(new End.Nothing(sentence));
   }
 

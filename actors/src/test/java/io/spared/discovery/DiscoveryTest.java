@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.Executor;
 import java.util.function.BooleanSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -49,6 +50,8 @@ class DiscoveryTest {
   private final Map<UUID, Remembered> remembered = new HashMap<>();
   private Optional<Boolean> saidByPerson = Optional.empty();
   private boolean ownerAnswers = true;
+  private final List<Runnable> heldBack = new ArrayList<>();
+  private int taskHeldBack;
   private @Nullable ActorSystem<DiscoveryCommand> started;
 
   private final Shelf shelf = new Shelf();
@@ -138,10 +141,11 @@ class DiscoveryTest {
               process.engine(0),
               opener,
               () -> List.copyOf(listed),
-              context
-                  .getSystem()
-                  .dispatchers()
-                  .lookup(DispatcherSelector.fromConfig("spared.blocking")),
+              holdingBack(
+                  context
+                      .getSystem()
+                      .dispatchers()
+                      .lookup(DispatcherSelector.fromConfig("spared.blocking"))),
               memory,
               monitor,
               Shelf.HOST.hostId());
@@ -153,6 +157,18 @@ class DiscoveryTest {
         return Behaviors.same();
       });
     });
+  }
+
+  /** As a thread that a dead disk keeps: the task of this number does not come back. */
+  private Executor holdingBack(Executor blocking) {
+    int[] count = new int[1];
+    return task -> {
+      if (++count[0] == taskHeldBack) {
+        heldBack.add(task);
+      } else {
+        blocking.execute(task);
+      }
+    };
   }
 
   private Behavior<DiscoveryRequest> asked(DiscoveryRequest request) {
@@ -312,6 +328,18 @@ class DiscoveryTest {
   }
 
   @Test
+  void aDiskThatComesLongAfterAllRetriesIsSeenInTheSystemsList() throws Exception {
+    makeTank();
+    connect("sdb");
+    start(AUTOMATIC);
+    scan(true);
+    world.runFor(Duration.ofMinutes(30));
+    connect("sda");
+
+    assertThat(until(() -> activated.size() == 1)).isTrue();
+  }
+
+  @Test
   void aDiskThatComesLateWithoutAUeventIsFoundByARetry() throws Exception {
     makeTank();
     connect("sdb");
@@ -339,6 +367,26 @@ class DiscoveryTest {
         .isLessThan(AUTOMATIC.probeDeadline().plusSeconds(2).toNanos());
     drive("sdz").answerStuck();
     assertThat(until(() -> process.buffersTaken() == 0)).isTrue();
+  }
+
+  @Test
+  void aDiskWhoseOpenNeverReturnsTakesOneThreadAndNotOneMoreWithEveryScan() throws Exception {
+    makeTank();
+    plug("sdz", "DEAD", Shelf.MAIN_BYTES);
+    connect();
+    // The list first, then one task for each of the three disks.
+    taskHeldBack = 4;
+    start(AUTOMATIC);
+
+    ScanReport first = scan(true);
+    ScanReport second = scan(true);
+
+    assertThat(first.leftAlone()).anyMatch(line -> line.contains("sdz did not answer"));
+    assertThat(second.leftAlone()).anyMatch(line -> line.contains("sdz: it still does not"));
+    assertThat(activated).extracting(SetUp::name).containsExactly("tank");
+    heldBack.forEach(Runnable::run);
+    assertThat(until(() -> openHandles() == 0)).isTrue();
+    assertThat(scan(true).lookedAt()).isEqualTo(3);
   }
 
   @Test

@@ -7,11 +7,13 @@ import io.spared.app.config.DaemonConfig;
 import io.spared.app.config.Problem;
 import io.spared.app.control.ControlServer;
 import io.spared.app.control.Routes;
+import io.spared.app.discovery.DiscoveryService;
 import io.spared.app.files.AuditFile;
 import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
 import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
+import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
 import io.spared.host.HostCommand;
@@ -61,6 +63,7 @@ public final class Daemon implements AutoCloseable {
   private final Optional<Path> configFile;
   private final ActorSystem<Guardian.Command> system;
   private final ActorRef<HostCommand> host;
+  private final ActorRef<DiscoveryCommand> discovery;
   private final ControlServer control;
   private DaemonConfig config;
 
@@ -69,13 +72,15 @@ public final class Daemon implements AutoCloseable {
       DaemonConfig config,
       ActorSystem<Guardian.Command> system,
       ActorRef<HostCommand> host,
-      ActorRef<MonitorCommand> monitor)
+      ActorRef<MonitorCommand> monitor,
+      ActorRef<DiscoveryCommand> discovery)
       throws IOException {
     this.configFile = configFile;
     this.config = config;
     this.system = system;
     this.host = host;
-    Routes routes = new Routes(system, host, monitor, config, this::reload);
+    this.discovery = discovery;
+    Routes routes = new Routes(system, host, monitor, discovery, config, this::reload);
     this.control =
         ControlServer.start(
             system, config.controlSocket(), config.controlConnections(), routes::handle);
@@ -140,7 +145,9 @@ public final class Daemon implements AutoCloseable {
           await(
               AskPattern.<HostCommand, ActorRef<MonitorCommand>>ask(
                   host, HostCommand.GetMonitor::new, START_WAIT, system.scheduler()));
-      Daemon daemon = new Daemon(file, config, system, host, monitor);
+      ActorRef<DiscoveryCommand> discovery =
+          DiscoveryService.start(system, parts, host, monitor, config);
+      Daemon daemon = new Daemon(file, config, system, host, monitor, discovery);
       ServiceManager.watch(system, host);
       for (DeviceSettings device : config.devices()) {
         daemon.add(device);
@@ -321,6 +328,7 @@ public final class Daemon implements AutoCloseable {
     }
     long drainNanos = drain.toNanos();
     try {
+      stopDiscovery();
       HostCommand.Farewell farewell =
           AskPattern.<HostCommand, HostCommand.Farewell>ask(
                   host,
@@ -346,6 +354,20 @@ public final class Daemon implements AutoCloseable {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException late) {
       log.error("the actors did not end in time: {}", late.toString());
+    }
+  }
+
+  /** First, so that nothing is activated while everything else ends. */
+  private void stopDiscovery() throws InterruptedException {
+    try {
+      AskPattern.<DiscoveryCommand, DiscoveryCommand.Stopped>ask(
+              discovery, DiscoveryCommand.Stop::new, STOP_MARGIN, system.scheduler())
+          .toCompletableFuture()
+          .get(STOP_MARGIN.toNanos(), TimeUnit.NANOSECONDS)
+          .abandoned()
+          .forEach(disk -> log.warn("{}: still being opened by discovery", disk));
+    } catch (ExecutionException | TimeoutException late) {
+      log.warn("discovery did not end in time: {}", late.toString());
     }
   }
 

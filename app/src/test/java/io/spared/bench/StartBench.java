@@ -19,10 +19,11 @@ import java.util.concurrent.TimeUnit;
 public final class StartBench implements Benchmark {
   private static final double START_WANTED_MS = 1000;
   private static final double RESIDENT_WANTED_MB = 200;
+  private static final double ANSWER_WANTED_MS = 300;
   private static final List<String> COLLECTORS = List.of("Serial", "G1", "Z", "Shenandoah");
   private static final long IDLE_MILLIS = 1500;
 
-  private record Start(double readyMs, double residentMb, double stopMs) {}
+  private record Start(double readyMs, double residentMb, double answerMs, double stopMs) {}
 
   @Override
   public void run(BenchArguments arguments, Figures figures) throws Exception {
@@ -40,6 +41,7 @@ public final class StartBench implements Benchmark {
     }
     figures.atMost("start_ready", median.readyMs, "ms", START_WANTED_MS);
     figures.atMost("start_resident_idle", median.residentMb, "MB", RESIDENT_WANTED_MB);
+    figures.atMost("ctl_first_answer", median.answerMs, "ms", ANSWER_WANTED_MS);
     figures.report("start_stop", median.stopMs, "ms");
   }
 
@@ -49,18 +51,27 @@ public final class StartBench implements Benchmark {
     double first = start(program, options).readyMs;
     double[] ready = new double[rounds];
     double[] resident = new double[rounds];
+    double[] answer = new double[rounds];
     double[] stop = new double[rounds];
     for (int i = 0; i < rounds; i++) {
       Start start = start(program, options);
       ready[i] = start.readyMs;
       resident[i] = start.residentMb;
+      answer[i] = start.answerMs;
       stop[i] = start.stopMs;
     }
-    Start median = new Start(median(ready), median(resident), median(stop));
+    Start median = new Start(median(ready), median(resident), median(answer), median(stop));
     System.out.printf(
-        "%-14s first %5.0f ms, median of %d: ready %5.0f ms (worst %5.0f), resident %4.0f MB, stop"
-            + " %5.0f ms%n",
-        name, first, rounds, median.readyMs, ready[rounds - 1], median.residentMb, median.stopMs);
+        "%-14s first %5.0f ms, median of %d: ready %5.0f ms (worst %5.0f), resident %4.0f MB,"
+            + " client's answer %4.0f ms, stop %5.0f ms%n",
+        name,
+        first,
+        rounds,
+        median.readyMs,
+        ready[rounds - 1],
+        median.residentMb,
+        median.answerMs,
+        median.stopMs);
     return median;
   }
 
@@ -101,15 +112,32 @@ public final class StartBench implements Benchmark {
       double readyMs = (System.nanoTime() - begin) / 1e6;
       Thread.sleep(IDLE_MILLIS);
       double residentMb = residentKb(process.pid()) / 1000.0 * 1.024;
+      double answerMs = answer(program, scratch);
       long stop = System.nanoTime();
       process.destroy();
       if (!process.waitFor(20, TimeUnit.SECONDS)) {
         throw new IOException("the daemon did not stop within 20 s of SIGTERM");
       }
-      return new Start(readyMs, residentMb, (System.nanoTime() - stop) / 1e6);
+      return new Start(readyMs, residentMb, answerMs, (System.nanoTime() - stop) / 1e6);
     } finally {
       process.destroyForcibly();
     }
+  }
+
+  /** From the client's start to its end, as a person at a prompt waits for it. */
+  private static double answer(Path program, Path scratch)
+      throws IOException, InterruptedException {
+    long begin = System.nanoTime();
+    Process client =
+        new ProcessBuilder(DaemonCommand.status(program, scratch))
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(client.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (!client.waitFor(20, TimeUnit.SECONDS) || client.exitValue() != 0) {
+      client.destroyForcibly();
+      throw new IOException("the client got no answer: " + said);
+    }
+    return (System.nanoTime() - begin) / 1e6;
   }
 
   private static long residentKb(long pid) throws IOException {

@@ -113,6 +113,8 @@ final class ArchitectureRules {
 
   private static final ArchRule ANSWERS_STAY_ON_THEIR_DISPATCHER =
       noClasses()
+          .that()
+          .resideOutsideOfPackage("io.spared.app..")
           .should()
           .accessTargetWhere(
               anyOf(

@@ -126,7 +126,8 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
                     "spared.discovery.delay",
                     Duration.ofSeconds(2),
                     Duration.ZERO,
-                    Duration.ofMinutes(10))),
+                    Duration.ofMinutes(10)),
+                reader.paths("spared.discovery.files")),
             defaults,
             devices(reader, defaults));
     reader.refuseUnknown("spared");

@@ -39,5 +39,9 @@ public record DaemonConfig(
   }
 
   /** Finding set-ups without being told. */
-  public record Discovery(boolean activate, int threshold, Duration delay) {}
+  public record Discovery(boolean activate, int threshold, Duration delay, List<Path> files) {
+    public Discovery {
+      files = List.copyOf(files);
+    }
+  }
 }

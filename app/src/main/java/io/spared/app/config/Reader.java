@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -38,6 +39,10 @@ final class Reader {
 
   String string(String path, String otherwise) {
     return read(path, otherwise, () -> config.getString(path));
+  }
+
+  List<Path> paths(String path) {
+    return read(path, List.of(), () -> config.getStringList(path).stream().map(Path::of).toList());
   }
 
   boolean flag(String path, boolean otherwise) {

@@ -1,6 +1,8 @@
 package io.spared.app.control;
 
 import io.spared.device.DeviceStatus;
+import io.spared.discovery.DiscoveryCommand;
+import io.spared.discovery.Judgement;
 import io.spared.monitor.Event;
 import io.spared.spare.SpareUsage;
 import java.time.Instant;
@@ -17,6 +19,25 @@ final class Render {
   private Render() {}
 
   /** All devices in a table. */
+  static String scan(DiscoveryCommand.ScanReport report) {
+    StringBuilder text = new StringBuilder();
+    text.append("scan ")
+        .append(report.why())
+        .append(": ")
+        .append(report.lookedAt())
+        .append(" disks read, ")
+        .append(report.judgements().size())
+        .append(" set-ups found, automatic activation is ")
+        .append(report.automatic() ? "on" : "off")
+        .append(report.complete() ? "\n" : "; the scan is not complete\n");
+    for (Judgement judgement : report.judgements()) {
+      judgement.lines().forEach(line -> text.append(line).append('\n'));
+    }
+    report.activated().forEach(name -> text.append("started: ").append(name).append('\n'));
+    report.leftAlone().forEach(line -> text.append("left alone: ").append(line).append('\n'));
+    return text.toString();
+  }
+
   static String devices(List<DeviceStatus> devices) {
     if (devices.isEmpty()) {
       return "no devices; see conf/spared.conf, or spared ctl create\n";

@@ -13,6 +13,7 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
+import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
@@ -57,6 +58,9 @@ public final class Routes {
   /** Commands that take as long as disks do: a freeze, a stop, a repair. */
   private static final Duration LONG_WAIT = Duration.ofMinutes(10);
 
+  /** Above the deadline of one disk, several times: disks that hang are read in turn. */
+  private static final Duration SCAN_WAIT = Duration.ofMinutes(5);
+
   private static final int MOST_BODY_BYTES = 64 << 10;
   private static final int EVENTS_BUFFERED = 256;
 
@@ -73,6 +77,7 @@ public final class Routes {
   private final ActorSystem<?> system;
   private final ActorRef<HostCommand> host;
   private final ActorRef<MonitorCommand> monitor;
+  private final ActorRef<DiscoveryCommand> discovery;
   private final DaemonConfig config;
   private final Supplier<CompletionStage<Answer>> reload;
 
@@ -80,11 +85,13 @@ public final class Routes {
       ActorSystem<?> system,
       ActorRef<HostCommand> host,
       ActorRef<MonitorCommand> monitor,
+      ActorRef<DiscoveryCommand> discovery,
       DaemonConfig config,
       Supplier<CompletionStage<Answer>> reload) {
     this.system = system;
     this.host = host;
     this.monitor = monitor;
+    this.discovery = discovery;
     this.config = config;
     this.reload = reload;
   }
@@ -137,6 +144,18 @@ public final class Routes {
       case "GET events/1" -> events(request, json);
       case "GET alerts/1" -> alerts(json);
       case "GET spares/1" -> spares(json);
+      case "GET discovery/1" -> discovery(json, WAIT, DiscoveryCommand.GetReport::new);
+      case "POST discovery/1" ->
+          body(request)
+              .thenCompose(body ->
+                  discovery(
+                      json,
+                      SCAN_WAIT,
+                      replyTo ->
+                          new DiscoveryCommand.Scan(
+                              "by command", body.path("activate").asBoolean(false), replyTo)));
+      case "PUT discovery/2" ->
+          body(request).thenCompose(body -> automatic(text(body, "value"), json));
       case "POST reload/1" ->
           reload.get().thenApply(answer -> answered("", "reload", answer, json));
       default ->
@@ -288,6 +307,29 @@ public final class Routes {
               ? refusal(404, refused.sentence(), json)
               : refusal(409, refused.sentence(), json);
     };
+  }
+
+  // Discovery.
+
+  private CompletionStage<HttpResponse> discovery(
+      boolean json,
+      Duration wait,
+      Function<ActorRef<DiscoveryCommand.ScanReport>, DiscoveryCommand> question) {
+    return AskPattern.<DiscoveryCommand, DiscoveryCommand.ScanReport>ask(
+            discovery, question::apply, wait, system.scheduler())
+        .thenApply(report -> json ? ok(report) : text(Render.scan(report)));
+  }
+
+  private CompletionStage<HttpResponse> automatic(String value, boolean json) {
+    if (!value.equals("on") && !value.equals("off")) {
+      throw new BadRequest("automatic activation is on or off, not " + value);
+    }
+    return AskPattern.<DiscoveryCommand, DiscoveryCommand.AutomaticSet>ask(
+            discovery,
+            replyTo -> new DiscoveryCommand.SetAutomatic(value.equals("on"), "control", replyTo),
+            WAIT,
+            system.scheduler())
+        .thenApply(set -> json ? ok(set) : text(set.sentence() + "\n"));
   }
 
   // Events.

@@ -176,6 +176,24 @@ final class CtlCommands {
     return show("POST", device(name) + "/faults", Json.object(body));
   }
 
+  @Command(description = "Looks at all disks for set-ups, and starts what is certain.")
+  int discover(
+      @Option(names = "--dry-run", description = "decide and show, and start nothing")
+          boolean dryRun,
+      @Option(names = "--last", description = "the last scan, without looking again") boolean last)
+      throws CtlException {
+    return last
+        ? show("GET", "/v1/discovery", "")
+        : show("POST", "/v1/discovery", "{\"activate\": " + !dryRun + "}");
+  }
+
+  @Command(
+      name = "auto-activate",
+      description = "Switches automatic activation of certain set-ups on or off, and remembers it.")
+  int autoActivate(@Parameters(paramLabel = "on|off") String value) throws CtlException {
+    return show("PUT", "/v1/discovery/automatic", Json.object(Map.of("value", value)));
+  }
+
   @Command(description = "Reads the configuration again and applies what can be applied.")
   int reload() throws CtlException {
     return show("POST", "/v1/reload", "{}");
