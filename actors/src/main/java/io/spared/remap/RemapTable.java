@@ -66,6 +66,7 @@ public final class RemapTable implements RemapEntries {
   }
 
   private final long blockCount;
+  private final int sectorsPerBlock;
   private final int regionShift;
   private final long[] summary;
 
@@ -90,6 +91,7 @@ public final class RemapTable implements RemapEntries {
 
   RemapTable(long blockCount, int sectorsPerBlock) {
     this.blockCount = blockCount;
+    this.sectorsPerBlock = sectorsPerBlock;
     this.stride = sectorsPerBlock <= INLINE_SECTORS_MAX ? 2 : 4;
     int shift = REGION_SHIFT_MIN;
     while ((blockCount >>> shift) >= 1L << SUMMARY_BITS_MAX_SHIFT) {
@@ -265,6 +267,23 @@ public final class RemapTable implements RemapEntries {
     if (find(block, now) && now.pending) {
       unset(block);
     }
+  }
+
+  int sectorsPerBlock() {
+    return sectorsPerBlock;
+  }
+
+  /** What the entries cost: arrays with their headers, and references to them. */
+  long heapBytes() {
+    long bytes = 4L * directory.length + 16;
+    long[] before = {};
+    for (long[] segment : directory) {
+      if (segment != before) {
+        bytes += 16 + 8L * segment.length;
+        before = segment;
+      }
+    }
+    return bytes;
   }
 
   @Override
