@@ -41,7 +41,7 @@ class CutTest {
       RemapTable table = new RemapTable(geometry);
       List<State> blocks = new ArrayList<>();
       for (int block = 0; block < BLOCKS; block++) {
-        State state = state(states >>> 2 * block & 3, sectors, random);
+        State state = state((states >>> (2 * block)) & 3, sectors, random);
         blocks.add(state);
         switch (state.kind) {
           case CLEAN -> {}
@@ -67,8 +67,7 @@ class CutTest {
   }
 
   private static State state(int kind, int sectors, SimRandom random) {
-    LostBits lost =
-        new LostBits(random.nextLong(), random.nextLong()).and(LostBits.first(sectors));
+    LostBits lost = new LostBits(random.nextLong(), random.nextLong()).and(LostBits.first(sectors));
     return switch (kind) {
       case 0 -> new State(Kind.CLEAN, LostBits.NONE);
       case 1 -> new State(Kind.PENDING, lost);
@@ -112,8 +111,7 @@ class CutTest {
         assertThat(cut.treatment).isEqualTo(expected);
         if (cut.treatment == Treatment.TRANSFER) {
           boolean moved = state.kind == Kind.MOVED || state.kind == Kind.MOVED_WITH_LOST;
-          assertThat(cut.place)
-              .isEqualTo(moved ? Place.of(block % 2, slotOf(block)) : Place.MAIN);
+          assertThat(cut.place).isEqualTo(moved ? Place.of(block % 2, slotOf(block)) : Place.MAIN);
         }
         if (cut.treatment != Treatment.TRANSFER || cut.place != Place.MAIN) {
           // Nothing but a clean range is longer than its block.

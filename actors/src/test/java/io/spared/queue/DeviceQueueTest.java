@@ -57,7 +57,8 @@ class DeviceQueueTest {
   @Test
   void lostSectorsReadAsErrorsAtOnceAndTheOthersAreRead() {
     rig.move(1, 0, 5, 0b0000_1100);
-    rig.fill(rig.spares.get(0), 5L * BLOCK, 8, 4);
+    rig.fill(rig.spares.get(0), 5L * BLOCK, 2, 4);
+    rig.fill(rig.spares.get(0), 5L * BLOCK + 4 * SECTOR, 4, 6);
     DeviceRequest read = client.read(6, 12);
     rig.run();
     assertThat(read.errno()).isEqualTo(Errno.EIO);
@@ -65,7 +66,7 @@ class DeviceQueueTest {
     assertThat(read.badOffsetBytes(0)).isEqualTo(10L * SECTOR);
     assertThat(read.badLengthBytes(0)).isEqualTo(2L * SECTOR);
     assertThat(isFilled(read, 2, 2, 4)).isTrue();
-    assertThat(isFilled(read, 6, 4, 4)).isTrue();
+    assertThat(isFilled(read, 6, 4, 6)).isTrue();
     DeviceRequest onlyLost = client.read(10, 2);
     assertThat(client.isDone(onlyLost)).isTrue();
   }
@@ -237,13 +238,16 @@ class DeviceQueueTest {
 
   @Test
   void anErrorOfADiskThatDoesNotProveItselfNeverMovesOrMarksAnything() {
-    rig.main.disappear();
-    DeviceRequest read = client.read(0, 8);
-    DeviceRequest write = client.write(0, 8, 1);
-    answerProofs(false);
-    assertThat(client.completed).contains(read, write);
-    assertThat(read.errno()).isNotNull();
-    assertThat(write.errno()).isNotNull();
+    rig.main.faults().transport = 1;
+    for (int round = 0; round < 20; round++) {
+      DeviceRequest read = client.read(0, 8);
+      DeviceRequest write = client.write(0, 8, 1);
+      answerProofs(false);
+      assertThat(client.completed).contains(read, write);
+      assertThat(read.errno()).isNotNull();
+      assertThat(write.errno()).isNotNull();
+      client.completed.clear();
+    }
     assertThat(rig.reported(QueueReport.ReadFault.class)).isEmpty();
     assertThat(rig.reported(QueueReport.WriteWaits.class)).isEmpty();
   }
@@ -318,44 +322,35 @@ class DeviceQueueTest {
 
   @Test
   void aWriteThatIsNotAnsweredInTimeFailsAndNobodyWritesThereUntilTheKernelLetsGo() {
-    Client other = rig.open();
-    rig.main.hang();
-    DeviceRequest write = client.write(8, 4, 5);
-    rig.run(Duration.ofSeconds(31));
-    assertThat(write.errno()).isEqualTo(Errno.ETIMEDOUT);
-    if (rig.reported(QueueReport.InDoubt.class).isEmpty()) {
-      return;
-    }
-    client.queue.handle(new QueueCommand.Fence(1, 1));
-    assertThat(rig.reported(QueueReport.FenceReached.class)).isEmpty();
-    DeviceRequest overlapping = other.write(10, 4, 6);
-    assertThat(overlapping.errno()).isEqualTo(Errno.ETIMEDOUT);
-    rig.main.resume();
-    DeviceRequest beside = other.write(12, 4, 6);
-    rig.run(Duration.ofSeconds(1));
-    assertThat(beside.errno()).isNull();
-    assertThat(rig.reported(QueueReport.DoubtEnded.class)).hasSize(1);
-    assertThat(rig.reported(QueueReport.FenceReached.class)).hasSize(1);
-    DeviceRequest again = other.write(10, 4, 6);
-    rig.run();
-    assertThat(again.errno()).isNull();
-    assertThat(rig.holds(rig.main, 10L * SECTOR, 4, 6)).isTrue();
-  }
-
-  @Test
-  void aHungWriteIsInDoubtUntilItEndsForAtLeastOneSeed() {
-    for (int seed = 0; seed < 20; seed++) {
+    int inDoubt = 0;
+    for (int seed = 0; seed < 12; seed++) {
       QueueRig another = new QueueRig(seed);
       Client writer = another.open();
+      Client other = another.open();
       another.main.hang();
-      writer.write(8, 4, 5);
+      DeviceRequest write = writer.write(8, 4, 5);
       another.run(Duration.ofSeconds(31));
-      if (!another.reported(QueueReport.InDoubt.class).isEmpty()) {
-        assertThat(another.doubts.inDoubtCount()).isEqualTo(1);
-        return;
+      assertThat(write.errno()).isEqualTo(Errno.ETIMEDOUT);
+      if (another.reported(QueueReport.InDoubt.class).isEmpty()) {
+        // Here the kernel took it back before the disk had it.
+        continue;
       }
+      inDoubt++;
+      writer.queue.handle(new QueueCommand.Fence(1, 1));
+      assertThat(another.reported(QueueReport.FenceReached.class)).isEmpty();
+      assertThat(other.write(10, 4, 6).errno()).isEqualTo(Errno.ETIMEDOUT);
+      another.main.resume();
+      DeviceRequest beside = other.write(12, 4, 6);
+      another.run(Duration.ofSeconds(1));
+      assertThat(beside.errno()).isNull();
+      assertThat(another.reported(QueueReport.DoubtEnded.class)).hasSize(1);
+      assertThat(another.reported(QueueReport.FenceReached.class)).hasSize(1);
+      DeviceRequest again = other.write(10, 4, 6);
+      another.run();
+      assertThat(again.errno()).isNull();
+      assertThat(another.holds(another.main, 10L * SECTOR, 4, 6)).isTrue();
     }
-    throw new AssertionError("no hung write was ever held by the simulated kernel");
+    assertThat(inDoubt).isPositive();
   }
 
   @Test
@@ -495,9 +490,7 @@ class DeviceQueueTest {
     rig.run();
     assertThat(client.completed).isEmpty();
     client.queue.handle(new QueueCommand.Abandon());
-    assertThat(client.completed)
-        .hasSize(4)
-        .allMatch(request -> request.errno() == Errno.ESHUTDOWN);
+    assertThat(client.completed).hasSize(4).allMatch(request -> request.errno() == Errno.ESHUTDOWN);
     assertThat(rig.reported(QueueReport.Drained.class)).hasSize(1);
     assertThat(rig.doubts.isInDoubt(0, SECTOR)).isTrue();
     rig.main.resume();
@@ -547,7 +540,8 @@ class DeviceQueueTest {
     DeviceRequest odd = client.request().discard(1, SECTOR);
     client.queue.submit(odd);
     assertThat(odd.errno()).isEqualTo(Errno.EINVAL);
-    DeviceRequest beyond = client.request().writeZeroes(0, rig.geometry.deviceBytes() + SECTOR, false);
+    DeviceRequest beyond =
+        client.request().writeZeroes(0, rig.geometry.deviceBytes() + SECTOR, false);
     client.queue.submit(beyond);
     assertThat(beyond.errno()).isEqualTo(Errno.EINVAL);
     DeviceRequest huge = client.request().discard(SECTOR, Long.MAX_VALUE & ~511L);

@@ -82,8 +82,7 @@ final class QueueRig {
 
     DeviceRequest write(long sector, int sectors, int fill, boolean fua) {
       IoBuffer buffer = buffer(sectors * SECTOR, fill);
-      DeviceRequest request =
-          request().write(sector * SECTOR, sectors * SECTOR, buffer, 0, fua);
+      DeviceRequest request = request().write(sector * SECTOR, sectors * SECTOR, buffer, 0, fua);
       queue.submit(request);
       return request;
     }

@@ -121,7 +121,8 @@ class RemapTableTest {
         .isEqualTo(expected == null ? LostBits.NONE : expected.lost);
   }
 
-  private void checkRange(RemapTable table, NavigableMap<Long, Entry> model, long first, long last) {
+  private void checkRange(
+      RemapTable table, NavigableMap<Long, Entry> model, long first, long last) {
     Map.Entry<Long, Entry> next = model.ceilingEntry(first);
     long expected = next == null || next.getKey() > last ? -1 : next.getKey();
     assertThat(table.findNext(first, last, lookup)).isEqualTo(expected);
