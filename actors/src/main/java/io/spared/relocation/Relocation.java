@@ -547,7 +547,7 @@ final class Relocation {
       case COMMITTING_LOST -> {
         switch (result) {
           case COMMITTED -> finish(null);
-          case NOT_DONE -> fail(Errno.EIO, "the change of the map could not be committed");
+          case NOT_DONE -> fail(Errno.EIO, "the cleared lost bits could not be committed");
           case INDETERMINATE -> doubt();
         }
       }

@@ -143,20 +143,15 @@ class CoreMutationTest {
             "a write is acknowledged though its commit was not done",
             4,
             RELOCATION,
-            "case NOT_DONE -> fail(Errno.EIO, \"the change of the map could not be committed\");\n"
-                + "          case INDETERMINATE -> doubt();\n        }\n      }\n"
-                + "      case COMMITTING_LOST",
-            "case NOT_DONE -> finish(null);\n"
-                + "          case INDETERMINATE -> doubt();\n        }\n      }\n"
-                + "      case COMMITTING_LOST",
+            "case NOT_DONE -> fail(Errno.EIO, \"the change of the map could not be committed\");",
+            "case NOT_DONE -> finish(null);",
             EVERY_FAILURE),
         mutant(
             "an indeterminate commit is taken for one that was not done",
             4,
             RELOCATION,
-            "private void doubt() {\n",
-            "private void doubt() {\n    if (slot != Place.NONE) {\n"
-                + "      fail(Errno.EIO, \"\");\n      return;\n    }\n",
+            "state = State.INDETERMINATE;",
+            "if (slot >= 0) { fail(Errno.EIO, \"\"); return; } state = State.INDETERMINATE;",
             EVERY_FAILURE),
         mutant(
             "the relocator's error is taken for success",
@@ -272,14 +267,16 @@ class CoreMutationTest {
             QUEUE,
             "if (doubts.isInDoubt(from, cut.endBytes - from)) {",
             "if (doubts.isInDoubt(0, 0)) {",
-            OF_QUEUE + "aWriteThatIsNotAnsweredInTimeFailsAndNobodyWritesThereUntilTheKernelLetsGo"),
+            OF_QUEUE
+                + "aWriteThatIsNotAnsweredInTimeFailsAndNobodyWritesThereUntilTheKernelLetsGo"),
         mutant(
             "a request is used again while the kernel holds it",
             11,
             QUEUE,
             "&& (part.io.held() || part.io.outcome() == Outcome.RELEASED);",
             "&& part.io.held() && part.io.outcome() == Outcome.RELEASED;",
-            OF_QUEUE + "aWriteThatIsNotAnsweredInTimeFailsAndNobodyWritesThereUntilTheKernelLetsGo"),
+            OF_QUEUE
+                + "aWriteThatIsNotAnsweredInTimeFailsAndNobodyWritesThereUntilTheKernelLetsGo"),
         mutant(
             "the summary does not know of a new entry",
             1,

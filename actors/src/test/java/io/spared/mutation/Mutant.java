@@ -26,9 +26,9 @@ import javax.tools.ToolProvider;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One source file with one thing broken, compiled beside the real classes and put in their place for
- * one run of one test. The production code has no seam for it: the source text is the seam, and a
- * mutation whose text is no longer there fails instead of passing for nothing.
+ * One source file with one thing broken, compiled beside the real classes and put in their place
+ * for one run of one test. The production code has no seam for it: the source text is the seam, and
+ * a mutation whose text is no longer there fails instead of passing for nothing.
  *
  * @param name what is broken, in words
  * @param invariant of DESIGN.md that it breaks
@@ -97,7 +97,7 @@ record Mutant(
       return Optional.of(
           String.valueOf(cause).lines().filter(line -> !line.isBlank()).findFirst().orElse("?"));
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError("mutation \"" + name + "\": no such test: " + test, e);
+      throw new LinkageError("mutation \"" + name + "\": no such test: " + test, e);
     }
   }
 
@@ -106,8 +106,7 @@ record Mutant(
     DiagnosticCollector<JavaFileObject> said = new DiagnosticCollector<>();
     Map<String, ByteArrayOutputStream> classes = new HashMap<>();
     JavaFileObject file =
-        new SimpleJavaFileObject(
-            URI.create("string:///" + source), JavaFileObject.Kind.SOURCE) {
+        new SimpleJavaFileObject(URI.create("string:///" + source), JavaFileObject.Kind.SOURCE) {
           @Override
           public CharSequence getCharContent(boolean ignoreEncodingErrors) {
             return broken;
@@ -167,8 +166,7 @@ record Mutant(
     }
 
     @Override
-    protected Class<?> loadClass(String className, boolean resolve)
-        throws ClassNotFoundException {
+    protected Class<?> loadClass(String className, boolean resolve) throws ClassNotFoundException {
       synchronized (getClassLoadingLock(className)) {
         Class<?> loaded = findLoadedClass(className);
         if (loaded != null) {
