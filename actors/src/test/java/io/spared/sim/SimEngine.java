@@ -175,8 +175,7 @@ public final class SimEngine implements Engine {
         turnAsked = true;
         executor.ready(this::turnOfDispatcher);
       }
-    } else if (next < alarm.atNanos() && (next != Long.MIN_VALUE || executor != null)) {
-      // Without a dispatcher, whoever steps the world calls turn by hand.
+    } else if (next < alarm.atNanos()) {
       world.schedule(alarm, next);
     }
   }
