@@ -429,6 +429,11 @@ class RelocationTest {
     assertThat(stage.relocation.state()).as(what).isEqualTo(State.ENDED);
     assertThat(stage.fenced).as(what).isFalse();
     assertThat(stage.answered).as(what).hasSize(stage.joined.size());
+    assertThat(stage.fences).as(what).isLessThanOrEqualTo(1);
+    if (stage.answered.values().stream().anyMatch(errno -> errno != null)) {
+      // Whoever gets an error, somebody was told why.
+      assertThat(stage.failures).as(what).isPositive();
+    }
     Lookup now = stage.lookup();
     // No slot is forgotten: what is still held is being written by the kernel, or the map's own.
     assertThat(stage.held).as(what).allMatch(stage.stuck::contains);
