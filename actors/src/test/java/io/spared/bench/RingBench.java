@@ -49,7 +49,8 @@ public final class RingBench implements Benchmark {
 
   private record Target(String name, Path path) {}
 
-  private record Measured(double perSecond, double allocatedBytes) {}
+  /** What one contender reached in one round; processor time is that of its own thread. */
+  private record Measured(double perSecond, double cpuMicros, double allocatedBytes) {}
 
   /** Tells the bench's actor what to do. */
   private sealed interface Command {
@@ -101,7 +102,7 @@ public final class RingBench implements Benchmark {
       }
       System.out.printf(
           Locale.ROOT,
-          "%-10s %-6s %5s | %9s %9s %9s | %6s %6s | %9s %9s%n",
+          "%-6s %-6s %5s | %8s %8s %8s | %6s %6s | %7s %7s %7s | %8s %8s%n",
           "disk",
           "",
           "depth",
@@ -110,8 +111,11 @@ public final class RingBench implements Benchmark {
           "actor",
           "raw/f",
           "act/f",
+          "fio us",
+          "raw us",
+          "act us",
           "raw B/IO",
-          "actor B/IO");
+          "act B/IO");
       for (Target target : targets) {
         for (Operation operation : OPERATIONS) {
           for (int depth : DEPTHS) {
@@ -138,6 +142,9 @@ public final class RingBench implements Benchmark {
     double[] fio = new double[rounds];
     double[] raw = new double[rounds];
     double[] acting = new double[rounds];
+    double[] fioCpu = new double[rounds];
+    double[] rawCpu = new double[rounds];
+    double[] actorCpu = new double[rounds];
     double[] rawRatio = new double[rounds];
     double[] actorRatio = new double[rounds];
     double rawAllocated = Double.MAX_VALUE;
@@ -146,15 +153,21 @@ public final class RingBench implements Benchmark {
       // Each contender is first, second and last in turn.
       for (int place = 0; place < 3; place++) {
         switch ((round + place) % 3) {
-          case 0 -> fio[round] = fio(target, operation, depth, millis);
+          case 0 -> {
+            Measured measured = fio(target, operation, depth, millis);
+            fio[round] = measured.perSecond();
+            fioCpu[round] = measured.cpuMicros();
+          }
           case 1 -> {
             Measured measured = raw(target, operation, depth, millis * 1_000_000);
             raw[round] = measured.perSecond();
+            rawCpu[round] = measured.cpuMicros();
             rawAllocated = Math.min(rawAllocated, measured.allocatedBytes());
           }
           default -> {
             Measured measured = underActor(actor, target, operation, depth, millis * 1_000_000);
             acting[round] = measured.perSecond();
+            actorCpu[round] = measured.cpuMicros();
             actorAllocated = Math.min(actorAllocated, measured.allocatedBytes());
           }
         }
@@ -166,7 +179,7 @@ public final class RingBench implements Benchmark {
         "ring." + target.name() + "." + operation.name().toLowerCase(Locale.ROOT) + "." + depth;
     System.out.printf(
         Locale.ROOT,
-        "%-10s %-6s %5d | %9.0f %9.0f %9.0f | %6.2f %6.2f | %9.3f %9.3f%n",
+        "%-6s %-6s %5d | %8.0f %8.0f %8.0f | %6.2f %6.2f | %7.2f %7.2f %7.2f | %8.3f %8.3f%n",
         target.name(),
         operation.name().toLowerCase(Locale.ROOT),
         depth,
@@ -175,9 +188,16 @@ public final class RingBench implements Benchmark {
         median(acting),
         median(rawRatio),
         median(actorRatio),
+        median(fioCpu),
+        median(rawCpu),
+        median(actorCpu),
         rawAllocated,
         actorAllocated);
     figures.report(name + ".fio", median(fio), "IOPS");
+    // How much processor time an I/O takes does not depend on who else uses the machine.
+    figures.report(name + ".fio.cpu", median(fioCpu), "us/IO");
+    figures.report(name + ".raw.cpu", median(rawCpu), "us/IO");
+    figures.report(name + ".actor.cpu", median(actorCpu), "us/IO");
     if (depth == 1) {
       figures.report(name + ".raw", median(rawRatio), "of-fio");
       figures.report(name + ".actor", median(actorRatio), "of-fio");
@@ -240,9 +260,7 @@ public final class RingBench implements Benchmark {
 
   // Contenders.
 
-  private static final Pattern FIO_IOPS = Pattern.compile("\"iops\" : ([0-9.]+)");
-
-  private static double fio(Target target, Operation operation, int depth, long millis) {
+  private static Measured fio(Target target, Operation operation, int depth, long millis) {
     String output =
         LoopDevice.run(
             List.of(
@@ -258,16 +276,23 @@ public final class RingBench implements Benchmark {
                 "--time_based",
                 "--runtime=" + millis + "ms",
                 "--output-format=json"));
-    double best = 0;
-    Matcher matcher = FIO_IOPS.matcher(output);
-    // Reads, writes and trims each have their own figure, two of them zero.
-    while (matcher.find()) {
-      best = Math.max(best, Double.parseDouble(matcher.group(1)));
-    }
-    if (best == 0) {
+    // Reads, writes and trims each have figures of their own, two of them zero.
+    double perSecond = largest(output, "iops");
+    double requests = largest(output, "total_ios");
+    if (perSecond == 0 || requests == 0) {
       throw new IllegalStateException("fio gave no figure: " + output);
     }
-    return best;
+    double share = (largest(output, "usr_cpu") + largest(output, "sys_cpu")) / 100;
+    return new Measured(perSecond, share * largest(output, "job_runtime") * 1000 / requests, 0);
+  }
+
+  private static double largest(String output, String name) {
+    double largest = 0;
+    Matcher matcher = Pattern.compile("\"" + name + "\" : ([0-9.]+)").matcher(output);
+    while (matcher.find()) {
+      largest = Math.max(largest, Double.parseDouble(matcher.group(1)));
+    }
+    return largest;
   }
 
   private static Measured raw(Target target, Operation operation, int depth, long nanos)
@@ -306,6 +331,7 @@ public final class RingBench implements Benchmark {
       }
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       long doneBefore = load.done();
+      long cpuBefore = threads.getCurrentThreadCpuTime();
       long allocatedBefore = threads.getCurrentThreadAllocatedBytes();
       long start = engine.nanoTime();
       long end = start + nanos;
@@ -315,6 +341,7 @@ public final class RingBench implements Benchmark {
         now = engine.nanoTime();
       }
       long allocated = threads.getCurrentThreadAllocatedBytes() - allocatedBefore;
+      long cpu = threads.getCurrentThreadCpuTime() - cpuBefore;
       long done = load.done() - doneBefore;
       load.stop();
       while (!load.isIdle()) {
@@ -322,7 +349,8 @@ public final class RingBench implements Benchmark {
       }
       load.release();
       port.detach();
-      return new Measured(done * 1e9 / (now - start), (double) allocated / done);
+      return new Measured(
+          done * 1e9 / (now - start), cpu / 1000.0 / done, (double) allocated / done);
     }
   }
 
@@ -368,6 +396,8 @@ public final class RingBench implements Benchmark {
     private boolean measuring;
     private boolean over;
     private double perSecond;
+    private double cpuMicros;
+    private long cpuBefore;
     private double allocatedBytes;
 
     LoadRun(Ring ring, Command.Run command, Runnable signal) {
@@ -401,6 +431,7 @@ public final class RingBench implements Benchmark {
           measuring = true;
           start = now;
           doneBefore = load.done();
+          cpuBefore = threads.getCurrentThreadCpuTime();
           allocatedBefore = threads.getCurrentThreadAllocatedBytes();
         }
       } else if (now - start >= command.nanos()) {
@@ -408,6 +439,7 @@ public final class RingBench implements Benchmark {
         long done = load.done() - doneBefore;
         perSecond = done * 1e9 / (now - start);
         allocatedBytes = (double) allocated / done;
+        cpuMicros = (threads.getCurrentThreadCpuTime() - cpuBefore) / 1000.0 / done;
         over = true;
         load.stop();
       }
@@ -418,7 +450,7 @@ public final class RingBench implements Benchmark {
         load.release();
         port.detach();
         disk.close();
-        command.result().complete(new Measured(perSecond, allocatedBytes));
+        command.result().complete(new Measured(perSecond, cpuMicros, allocatedBytes));
       }
     }
   }

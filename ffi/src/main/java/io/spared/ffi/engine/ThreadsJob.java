@@ -69,6 +69,11 @@ final class ThreadsJob implements Runnable {
     return errno;
   }
 
+  /** Whether a thread carries it out, or has. */
+  boolean isRunning() {
+    return state.get() == RUNNING;
+  }
+
   /** True when no thread began it and none will. */
   boolean takeBack() {
     if (state.compareAndSet(WAITING, TAKEN_BACK)) {

@@ -33,6 +33,13 @@ import org.jspecify.annotations.Nullable;
 public final class UringEngine implements FileEngine, DriverEngine {
   private static final LongAdder LEFT_BEHIND = new LongAdder();
 
+  /**
+   * Threads that the kernel may use for what blocks (flushes, discards, a full device queue). Its
+   * own limit, four times the processors, could be used up by one disk that hangs, and then no
+   * other disk of this ring would be flushed any more. They are made only when needed.
+   */
+  private static final int WORKERS_MAX = 512;
+
   /** How long closing tries to get requests back from the kernel. */
   private static final long CLOSE_NANOS = 20_000_000;
 
@@ -93,6 +100,7 @@ public final class UringEngine implements FileEngine, DriverEngine {
     this.ring = ring;
     this.wakeCounter = wakeCounter;
     this.files = new UringFiles(ring, settings.files());
+    ring.boundWorkers(WORKERS_MAX, 0);
     int chunks = Math.toIntExact(settings.slabBytes() / settings.slabChunkBytes());
     this.buffersRegistered = chunks <= 1 << 14 && ring.registerBuffers(chunks);
     this.pool = new SlabPool(settings.slabChunkBytes(), settings.slabBytes(), this::registerChunk);
