@@ -7,8 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Random;
 import java.util.TreeMap;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,7 +46,7 @@ public final class FaultPlan {
     }
   }
 
-  private final Random random;
+  private final RandomGenerator random;
   private final Map<Long, Entry> entries = new LinkedHashMap<>();
   private long nextId = 1;
   private long struck;
@@ -56,7 +57,7 @@ public final class FaultPlan {
   private @Nullable UnflushedSectors unflushed;
 
   public FaultPlan(long seed) {
-    this.random = new Random(seed);
+    this.random = RandomGeneratorFactory.of("Random").create(seed);
   }
 
   /** Puts a rule in force; gives its id. Older rules strike first. */

@@ -170,7 +170,11 @@ public final class Libc {
 
   /** prctl with one argument; the value, or the errno negated. */
   public static long prctl(int option, long argument) {
-    return orNegatedErrno(CALLS.prctl(option, argument, 0, 0, 0));
+    return prctl(option, argument, 0);
+  }
+
+  public static long prctl(int option, long first, long second) {
+    return orNegatedErrno(CALLS.prctl(option, first, second, 0, 0));
   }
 
   // Waiting.

@@ -110,6 +110,44 @@ class UringTest {
 
   @ParameterizedTest
   @MethodSource("kinds")
+  void severalPiecesOfMemoryMoveInOneRequest(UringSettings settings) throws Exception {
+    try (Uring ring = open(settings);
+        Descriptor file = Descriptor.open(directory.resolve("file"), Abi.O_RDWR | Abi.O_CREAT)) {
+      ByteBuffer memory = Memory.structure(4 * 1024 + 32);
+      long address = Memory.address(memory);
+      for (int i = 0; i < 2048; i++) {
+        memory.put(i, (byte) (i * 7));
+      }
+      int vectors = 4 * 1024;
+      // The second piece first.
+      memory.putLong(vectors, address + 1024).putLong(vectors + 8, 1024);
+      memory.putLong(vectors + 16, address).putLong(vectors + 24, 1024);
+      ring.push(UringNumbers.IORING_OP_WRITEV, 0, file.number(), 0, address + vectors, 2, 0, 0, 1);
+      assertThat(endOf(ring)).isEqualTo(2048);
+      memory.putLong(vectors, address + 2048).putLong(vectors + 16, address + 3072);
+      ring.push(UringNumbers.IORING_OP_READV, 0, file.number(), 0, address + vectors, 2, 0, 0, 2);
+      assertThat(endOf(ring)).isEqualTo(2048);
+      assertThat(memory.slice(2048, 1024)).isEqualTo(memory.slice(1024, 1024));
+      assertThat(memory.slice(3072, 1024)).isEqualTo(memory.slice(0, 1024));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aPollEndsWhenTheEventComes(UringSettings settings) throws Exception {
+    try (Uring ring = open(settings);
+        Descriptor counter = Libc.eventCounter(false)) {
+      ring.push(UringNumbers.IORING_OP_POLL_ADD, 0, counter.number(), 0, 0, 0, Abi.EPOLLIN, 0, 3);
+      assertThat(ring.enter(0)).isZero();
+      assertThat(ring.ready()).isZero();
+      ByteBuffer one = Memory.structure(8).putLong(0, 1);
+      assertThat(Libc.write(counter, Memory.address(one), 8)).isEqualTo(8);
+      assertThat(endOf(ring) & Abi.EPOLLIN).isEqualTo(Abi.EPOLLIN);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
   void aReadThatWaitsForAnEventCanBeCancelled(UringSettings settings) throws Exception {
     try (Uring ring = open(settings);
         Descriptor counter = Libc.eventCounter(true)) {
