@@ -75,6 +75,26 @@ public sealed interface MetadataCommand {
       implements MetadataCommand {}
 
   /**
+   * As {@link Begin}, with the copies placed anew in the same commit: for a start that a person
+   * allowed without a spare, which the changes give up (LOST). A quorum of the new places counts.
+   *
+   * @param ports of the spares on which copies will stand, by index
+   */
+  record BeginPlaced(
+      Epoch epoch,
+      Owner owner,
+      Placement placement,
+      List<Change> changes,
+      Map<Integer, DiskPort> ports,
+      ActorRef<MetadataReply> replyTo)
+      implements MetadataCommand {
+    public BeginPlaced {
+      changes = List.copyOf(changes);
+      ports = Map.copyOf(ports);
+    }
+  }
+
+  /**
    * Makes the changes durable on a quorum: they are one, all or nothing. Answered exactly once by
    * {@link MetadataReply.Committed}, {@link MetadataReply.Indeterminate}, {@link
    * MetadataReply.Refused} or {@link MetadataReply.Cancelled}. Commits are done in the order they

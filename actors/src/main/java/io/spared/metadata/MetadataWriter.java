@@ -96,6 +96,7 @@ public final class MetadataWriter extends AbstractBehavior<MetadataCommand> {
               c.replyTo()::tell);
       case MetadataCommand.Create c -> writer.create(c.image(), c.ports(), c.replyTo()::tell);
       case MetadataCommand.Begin c -> writer.begin(c.epoch(), c.owner(), c.replyTo()::tell);
+      case MetadataCommand.BeginPlaced c -> writer.beginPlaced(c, c.replyTo()::tell);
       case MetadataCommand.Commit c -> writer.commit(c.id(), c.changes(), c.replyTo()::tell);
       case MetadataCommand.CancelCommit c -> writer.cancelCommit(c.id());
       case MetadataCommand.Place c -> writer.place(c, c.replyTo()::tell);

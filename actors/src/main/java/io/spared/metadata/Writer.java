@@ -456,13 +456,9 @@ final class Writer implements ReadTask.Surroundings {
   }
 
   void begin(Epoch newEpoch, Owner owner, Consumer<MetadataReply> answer) {
-    if (state != State.LOADED) {
-      answer.accept(refused(0, Reason.NOT_READY, "no device is loaded that could be begun"));
-      return;
-    }
-    if (Long.compareUnsigned(newEpoch.counter(), epoch.counter()) <= 0) {
-      answer.accept(
-          refused(0, Reason.INVALID, "epoch " + newEpoch + " is not newer than " + epoch));
+    Optional<MetadataReply> refusal = notToBegin(newEpoch);
+    if (refusal.isPresent()) {
+      answer.accept(refusal.get());
       return;
     }
     epoch = newEpoch;
@@ -475,6 +471,16 @@ final class Writer implements ReadTask.Surroundings {
         List.of(new WaitingCommit(0, changes, Copy.NEVER, answer)),
         null);
     afterwards();
+  }
+
+  private Optional<MetadataReply> notToBegin(Epoch newEpoch) {
+    if (state != State.LOADED) {
+      return Optional.of(refused(0, Reason.NOT_READY, "no device is loaded that could be begun"));
+    }
+    return Long.compareUnsigned(newEpoch.counter(), epoch.counter()) > 0
+        ? Optional.empty()
+        : Optional.of(
+            refused(0, Reason.INVALID, "epoch " + newEpoch + " is not newer than " + epoch));
   }
 
   // Commits.
@@ -992,12 +998,11 @@ final class Writer implements ReadTask.Surroundings {
     for (Copy copy : copies) {
       LogAppender log = copy.appender;
       boolean mayGoOn =
-          copy.state == CopyState.IN_STEP
-              || copy.state == CopyState.HELD
-              || copy.state == CopyState.GONE;
+          copy.state == CopyState.IN_STEP || copy.state == CopyState.HELD || copy.wasOnlyAway;
       if (mayGoOn && log != null) {
-        keepFrom =
-            Math.min(keepFrom, Math.max(log.last().sequence(), lastSequence - RETAINED_MAX) + 1);
+        // What is under way may have to be written again when its disk comes back.
+        long has = copy.durable.sequence();
+        keepFrom = Math.min(keepFrom, Math.max(has, lastSequence - RETAINED_MAX) + 1);
       }
     }
     Build building = build;
@@ -1010,7 +1015,7 @@ final class Writer implements ReadTask.Surroundings {
   // Places.
 
   void place(MetadataCommand.Place place, Consumer<MetadataReply> answer) {
-    if (state != State.READY && state != State.NO_QUORUM && state != State.LOADED) {
+    if (state != State.READY && state != State.NO_QUORUM) {
       answer.accept(
           refused(place.id(), Reason.NOT_READY, "copies are not placed anew while it is " + state));
       return;
@@ -1019,8 +1024,57 @@ final class Writer implements ReadTask.Surroundings {
       answer.accept(refused(place.id(), Reason.TOO_MANY, "copies are being placed anew already"));
       return;
     }
+    Map<Integer, SpareMember> members = membersAfter(place.changes());
+    List<Change> changes = new ArrayList<>(place.changes());
+    changes.add(new Change.CopiesPlaced(place.placement()));
+    Optional<MetadataReply> refusal =
+        misplaced(place.id(), place.placement(), members)
+            .or(() -> unencodable(place.id(), changes));
+    if (refusal.isPresent()) {
+      answer.accept(refusal.get());
+      return;
+    }
+    Set<Integer> needed = moveTo(place.placement(), members, place.ports());
+    start(
+        Outstanding.Kind.PLACE,
+        changes,
+        List.of(new WaitingCommit(place.id(), changes, Copy.NEVER, answer)),
+        needed);
+    afterwards();
+  }
+
+  /** As {@link #begin} and {@link #place} in one: for a start without a spare that is given up. */
+  void beginPlaced(MetadataCommand.BeginPlaced begin, Consumer<MetadataReply> answer) {
+    Optional<MetadataReply> refusal = notToBegin(begin.epoch());
+    if (refusal.isPresent()) {
+      answer.accept(refusal.get());
+      return;
+    }
+    Map<Integer, SpareMember> members = membersAfter(begin.changes());
+    List<Change> changes = new ArrayList<>();
+    changes.add(new Change.EpochRaised(begin.epoch(), begin.owner()));
+    changes.addAll(begin.changes());
+    changes.add(new Change.CopiesPlaced(begin.placement()));
+    refusal =
+        misplaced(0, begin.placement(), members).or(() -> unencodable(0, List.copyOf(changes)));
+    if (refusal.isPresent()) {
+      answer.accept(refusal.get());
+      return;
+    }
+    epoch = begin.epoch();
+    state = State.BEGINNING;
+    Set<Integer> needed = moveTo(begin.placement(), members, begin.ports());
+    start(
+        Outstanding.Kind.BEGIN,
+        changes,
+        List.of(new WaitingCommit(0, changes, Copy.NEVER, answer)),
+        needed);
+    afterwards();
+  }
+
+  private Map<Integer, SpareMember> membersAfter(List<Change> changes) {
     Map<Integer, SpareMember> members = new HashMap<>(image().spares());
-    for (Change change : place.changes()) {
+    for (Change change : changes) {
       switch (change) {
         case Change.SpareAdded c -> members.put(c.spare().index(), c.spare());
         case Change.SpareRemoved c -> members.remove(c.spare());
@@ -1029,36 +1083,33 @@ final class Writer implements ReadTask.Surroundings {
         default -> {}
       }
     }
-    Placement next = place.placement();
+    return members;
+  }
+
+  private static Optional<MetadataReply> misplaced(
+      long id, Placement next, Map<Integer, SpareMember> members) {
     for (CopyPlace at : next.places()) {
       SpareMember spare = members.get(at.spare());
       if (spare == null || spare.state() == SpareState.LOST) {
-        answer.accept(
+        return Optional.of(
             refused(
-                place.id(),
+                id,
                 Reason.INVALID,
                 "copy "
                     + at.copy()
                     + " would stand on spare "
                     + at.spare()
                     + ", which is not in service"));
-        return;
       }
     }
-    List<Change> changes = new ArrayList<>(place.changes());
-    changes.add(new Change.CopiesPlaced(next));
-    if (state == State.LOADED) {
-      answer.accept(
-          refused(place.id(), Reason.NOT_READY, "begin the device before its copies are placed"));
-      return;
-    }
-    Optional<MetadataReply> tooLarge = unencodable(place.id(), changes);
-    if (tooLarge.isPresent()) {
-      answer.accept(tooLarge.get());
-      return;
-    }
+    return Optional.empty();
+  }
+
+  /** From here on the copies are those of the new placement; says which spares it needs. */
+  private Set<Integer> moveTo(
+      Placement next, Map<Integer, SpareMember> members, Map<Integer, DiskPort> newPorts) {
     cancelBackground();
-    ports.putAll(place.ports());
+    ports.putAll(newPorts);
     List<Copy> placed = new ArrayList<>();
     for (CopyPlace at : next.places()) {
       placed.add(copyFor(at, next, members));
@@ -1076,12 +1127,7 @@ final class Writer implements ReadTask.Surroundings {
     placement = next;
     copies = List.copyOf(placed);
     triedThisRound.clear();
-    start(
-        Outstanding.Kind.PLACE,
-        changes,
-        List.of(new WaitingCommit(place.id(), changes, Copy.NEVER, answer)),
-        needed);
-    afterwards();
+    return needed;
   }
 
   /** The copy that stands there already, or a new one that must be built. */

@@ -58,6 +58,7 @@ final class WriterHarness {
   @Nullable DeviceImage image;
   private final Map<Alarms.Kind, io.spared.sim.SimEvent> alarms = new EnumMap<>(Alarms.Kind.class);
   private boolean signalled;
+  private int awaited;
   private boolean resumed;
   private boolean resumedLives;
   private long nextId = 1;
@@ -208,6 +209,21 @@ final class WriterHarness {
     return awaitAny(MetadataReply.Begun.class, MetadataReply.Refused.class);
   }
 
+  MetadataReply beginPlaced(long counter, List<Integer> on, List<Change> changes) {
+    Map<Integer, DiskPort> ports = new HashMap<>();
+    on.forEach(spare -> ports.put(spare, port(spare)));
+    writer.beginPlaced(
+        new MetadataCommand.BeginPlaced(
+            new Epoch(counter, world.world().random().nextLong()),
+            TestDevice.OWNER,
+            placementOver(on),
+            changes,
+            ports,
+            ignoredRef()),
+        this::reply);
+    return awaitAny(MetadataReply.Begun.class, MetadataReply.Refused.class);
+  }
+
   /** The process dies: a new writer on a new engine over the same drives. */
   void restart(boolean powerCut) {
     writer.close();
@@ -349,19 +365,22 @@ final class WriterHarness {
     return awaitAny(type, type);
   }
 
+  /** The next reply of either type that nobody has waited for yet. */
   MetadataReply awaitAny(
       Class<? extends MetadataReply> type, Class<? extends MetadataReply> orType) {
-    int from = replies.size();
-    until(() ->
-        replies.subList(Math.min(from, replies.size()), replies.size()).stream()
-                .anyMatch(reply -> type.isInstance(reply) || orType.isInstance(reply))
-            || lastIs(type)
-            || lastIs(orType));
-    return replies.get(replies.size() - 1);
+    until(() -> nextOf(type, orType) >= 0);
+    int at = nextOf(type, orType);
+    awaited = at + 1;
+    return replies.get(at);
   }
 
-  private boolean lastIs(Class<? extends MetadataReply> type) {
-    return !replies.isEmpty() && type.isInstance(replies.get(replies.size() - 1));
+  private int nextOf(Class<? extends MetadataReply> type, Class<? extends MetadataReply> orType) {
+    for (int i = awaited; i < replies.size(); i++) {
+      if (type.isInstance(replies.get(i)) || orType.isInstance(replies.get(i))) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   MetadataReply.Status status() {

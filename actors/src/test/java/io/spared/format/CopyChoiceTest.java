@@ -1,0 +1,229 @@
+package io.spared.format;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.spared.format.CopyVerdict.Decision;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class CopyChoiceTest {
+  private static final Set<Integer> ALL = Set.of(0, 1, 2, 3, 4);
+
+  private static TestDevice device(int spares) throws Exception {
+    TestDevice device = TestDevice.small(spares).writeAll();
+    device.commit(ALL, new Change.Remapped(1, 0, 2, LostBits.NONE));
+    return device;
+  }
+
+  private static CopyVerdict choose(TestDevice device) {
+    return CopyChoice.choose(device.readings(), device.circumstances());
+  }
+
+  @Test
+  void theHighestOfThreeWinsThoughItIsAlone() throws Exception {
+    TestDevice device = device(1);
+    Position last = device.commit(Set.of(2), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    CopyVerdict verdict = choose(device);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.position()).contains(last);
+    assertThat(verdict.winners()).containsExactly(2);
+    assertThat(verdict.isHealthy()).isFalse();
+    assertThat(verdict.findings().get(0).standing()).isEqualTo(CopyFinding.Standing.STALE);
+  }
+
+  @Test
+  void twoReadableCopiesNeedAPersonAndHisConsentIsForOneStateOnly() throws Exception {
+    TestDevice device = device(1);
+    for (int copy = 0; copy < 3; copy++) {
+      device.disk(copy).wipe(device.place(copy).offsetBytes(), 4096);
+    }
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
+    Position found = choose(device).position().orElseThrow();
+    CopyChoice.Circumstances plain = device.circumstances();
+    CopyVerdict allowed =
+        CopyChoice.choose(
+            device.readings(),
+            new CopyChoice.Circumstances(
+                plain.deviceId(),
+                plain.presentSpares(),
+                Optional.empty(),
+                Optional.of(new CopyConsent(found, Set.of()))));
+    assertThat(allowed.decision()).isEqualTo(Decision.USABLE);
+    CopyVerdict other =
+        CopyChoice.choose(
+            device.readings(),
+            new CopyChoice.Circumstances(
+                plain.deviceId(),
+                plain.presentSpares(),
+                Optional.empty(),
+                Optional.of(
+                    new CopyConsent(new Position(found.epoch(), found.sequence() - 1), Set.of()))));
+    assertThat(other.decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void aLogWithAGapDoesNotCount() throws Exception {
+    TestDevice device = device(1);
+    device.commit(ALL, new Change.Remapped(3, 0, 3, LostBits.NONE));
+    for (int copy = 0; copy < 3; copy++) {
+      AreaReading area = device.readings().get(copy).best().orElseThrow();
+      long firstRecord =
+          device.place(copy).offsetBytes()
+              + device.placement().layout().logOffsetBytes(area.seal().area());
+      device.disk(copy).flipBit(firstRecord + 200, 3);
+      assertThat(device.readings().get(copy).best().orElseThrow().logEnd())
+          .isEqualTo(AreaReading.LogEnd.BROKEN);
+    }
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void aWinnerWhoseTableIsDamagedIsReplacedByAnotherAtTheSameState() throws Exception {
+    TestDevice device = device(1);
+    AreaReading area = device.readings().get(0).best().orElseThrow();
+    long checkpoint =
+        device.place(0).offsetBytes()
+            + device.placement().layout().checkpointOffsetBytes(area.seal().area());
+    device.commit(ALL, new Change.Remapped(4, 0, 4, LostBits.NONE));
+    device.writeAll();
+    area = device.readings().get(0).best().orElseThrow();
+    // The last part of the checkpoint, behind the header that every reader looks at.
+    device.disk(0).flipBit(checkpoint + area.seal().checkpointBytes() - 4096 + 100, 1);
+    OfflineDevice.Loaded loaded = device.load();
+    assertThat(loaded.image()).isPresent();
+    assertThat(loaded.verdict().findings().get(0).standing())
+        .isEqualTo(CopyFinding.Standing.DAMAGED);
+  }
+
+  @Test
+  void aSpareInServiceThatIsMissingNeedsAPerson() throws Exception {
+    TestDevice device = device(2);
+    CopyVerdict verdict =
+        CopyChoice.choose(
+            device.readings().stream()
+                .filter(reading -> reading.spareId().equals(TestDevice.spareId(0)))
+                .toList(),
+            new CopyChoice.Circumstances(
+                TestDevice.DEVICE,
+                Set.of(TestDevice.spareId(0)),
+                Optional.empty(),
+                Optional.empty()));
+    assertThat(verdict.decision()).isEqualTo(Decision.NEEDS_PERSON);
+    assertThat(verdict.reasons().get(0)).contains("spare 1").contains("in service and not there");
+  }
+
+  @Test
+  void anOlderStateThanTheCleanStopOfThisHostNeedsAPerson() throws Exception {
+    TestDevice device = device(1);
+    Position later = new Position(device.image.epoch(), device.image.position().sequence() + 5);
+    CopyVerdict verdict =
+        CopyChoice.choose(
+            device.readings(),
+            new CopyChoice.Circumstances(
+                TestDevice.DEVICE,
+                Set.of(TestDevice.spareId(0)),
+                Optional.of(new CleanStop(TestDevice.DEVICE, later)),
+                Optional.empty()));
+    assertThat(verdict.decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void twoStartsThatDidNotKnowOfEachOtherContradict() throws Exception {
+    TestDevice device = device(1);
+    Position base = device.image.position();
+    long sequence = base.sequence() + 1;
+    for (int copy = 0; copy < 4; copy++) {
+      Epoch epoch = new Epoch(2, copy < 2 ? 0xA : 0xB);
+      device.append(
+          copy,
+          TestDevice.payload(
+              new Position(epoch, sequence), new Change.EpochRaised(epoch, TestDevice.OWNER)));
+    }
+    assertThat(choose(device).decision()).isEqualTo(Decision.CONTRADICTION);
+    Epoch epoch = new Epoch(2, 0xB);
+    device.append(
+        4,
+        TestDevice.payload(
+            new Position(epoch, sequence), new Change.EpochRaised(epoch, TestDevice.OWNER)));
+    // Now one of them had a majority, so the other never acknowledged anything.
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+    assertThat(choose(device).position()).contains(new Position(epoch, sequence));
+  }
+
+  @Test
+  void aNewerFormatOnOneCopyStopsEverything() throws Exception {
+    TestDevice device = device(1);
+    ByteBuffer superblock = OfflineDevice.superblock(device.image, device.place(3)).write();
+    superblock.order(ByteOrder.LITTLE_ENDIAN).putShort(16, (short) 2);
+    FormatFuzzer.reseal(superblock);
+    device.disk(3).write(device.place(3).offsetBytes(), superblock);
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEWER_FORMAT);
+    assertThat(choose(device).reasons().get(0)).contains("version 2");
+  }
+
+  @Test
+  void aMisdirectedCopyIsRecognised() throws Exception {
+    TestDevice device = device(1);
+    ByteBuffer other = device.disk(0).read(device.place(0).offsetBytes(), 4096);
+    device.disk(1).write(device.place(1).offsetBytes(), other);
+    CopyVerdict verdict = choose(device);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.findings().get(1).standing()).isEqualTo(CopyFinding.Standing.FOREIGN);
+  }
+
+  @Test
+  void nothingReadableIsNeverAFreshStart() throws Exception {
+    TestDevice device = device(1);
+    for (int copy = 0; copy < 5; copy++) {
+      device.disk(copy).makeUnreadable(device.place(copy).offsetBytes());
+    }
+    OfflineDevice.Loaded loaded = device.load();
+    assertThat(loaded.verdict().decision()).isEqualTo(Decision.NOTHING);
+    assertThat(loaded.image()).isEmpty();
+  }
+
+  @Test
+  void placesAreSpreadAndNeverNextToEachOther() {
+    CopyLayout layout = new CopyLayout(64 * 1024, 64 * 1024);
+    Placement placement =
+        CopyPlacer.place(
+                layout,
+                5,
+                List.of(
+                    new CopyPlacer.Room(0, 1 << 30, SpareTable.lendable(0, 1 << 30)),
+                    new CopyPlacer.Room(1, 1 << 30, SpareTable.lendable(1, 1 << 30))))
+            .orElseThrow();
+    assertThat(placement.places().stream().map(CopyPlace::spare)).containsExactly(0, 1, 0, 1, 0);
+    List<Long> onFirst =
+        placement.places().stream()
+            .filter(place -> place.spare() == 0)
+            .map(CopyPlace::offsetBytes)
+            .toList();
+    assertThat(onFirst.get(0)).isLessThan(300L << 20);
+    assertThat(onFirst.get(2)).isGreaterThan(700L << 20);
+  }
+
+  @Test
+  void theNewestOfThreeSpareTablesHoldsAndAForeignOneForbids() throws Exception {
+    TestDisk disk = new TestDisk(64 << 20);
+    SpareTable old = new SpareTable(TestDevice.spareId(0), 1, 64 << 20, List.of());
+    SpareTable next =
+        new SpareTable(
+            TestDevice.spareId(0),
+            2,
+            64 << 20,
+            List.of(new SpareTable.Lent(TestDevice.DEVICE, 1 << 20, 1 << 20, ExtentKind.DATA)));
+    OfflineDevice.writeSpareTable(disk, old);
+    disk.write(0, next.write(0));
+    SpareTable.Choice choice = OfflineDevice.readSpareTable(disk);
+    assertThat(choice.table()).contains(next);
+    assertThat(choice.stale()).containsExactly(1, 2);
+    SpareTable foreign = new SpareTable(TestDevice.spareId(1), 9, 64 << 20, List.of());
+    disk.write(SpareTable.offsetBytes(2, 64 << 20), foreign.write(2));
+    assertThat(OfflineDevice.readSpareTable(disk).table()).isEmpty();
+  }
+}
