@@ -32,7 +32,8 @@ boot() {
   [ -z "${libraries_image:-}" ] || command+=(-drive "if=none,id=libraries,file=$libraries_image,format=raw,readonly=on" -device virtio-blk-pci,drive=libraries,serial=libraries)
   if [ "$suite" = shell ]; then timeout --foreground "${limit:-14400}" "${command[@]}"; rm -f "$payload"; return; fi
   # Where the machine is shared, SPARED_VM_NICE (such as -5, for root) keeps the guest from starving.
-  timeout -k 5 "${limit:-300}" nice -n "${SPARED_VM_NICE:-0}" "${command[@]}" < "$input" > "$directory/console.log" 2>&1
+  timeout -k 5 "${limit:-300}" nice -n "${SPARED_VM_NICE:-0}" "${command[@]}" < "$input" > "$directory/console.log" 2>&1 9>&- &
+  wait $!
   local qemu_status=$? status
   tar -C "$directory" -xf "$results" 2> /dev/null || true
   rm -f "$results" "$payload"
