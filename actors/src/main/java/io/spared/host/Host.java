@@ -21,6 +21,8 @@ import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareParts;
 import io.spared.spare.SpareReply;
 import io.spared.spare.Spares;
+import io.spared.ublk.UblkHost;
+import io.spared.ublk.UblkServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -29,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -90,6 +93,10 @@ public final class Host extends AbstractBehavior<HostCommand> {
     DeviceSettings settings;
     @Nullable ActorRef<DeviceCommand> actor;
     Life life = Life.begin();
+
+    /** Serves it as a block device, where its settings say so. */
+    @Nullable ActorRef<UblkServer.Message> server;
+
     @Nullable ActorRef<Answer> removing;
 
     Known(DeviceSettings settings) {
@@ -257,6 +264,55 @@ public final class Host extends AbstractBehavior<HostCommand> {
                 home.dispatcher());
     getContext().watch(actor);
     known.actor = actor;
+    serveAsBlockDevice(known, actor, home);
+  }
+
+  /** A device's actor that was made anew is served by a server that is. */
+  private void serveAsBlockDevice(Known known, ActorRef<DeviceCommand> actor, Ring home) {
+    ActorRef<UblkServer.Message> before = known.server;
+    if (before != null) {
+      getContext().stop(before);
+      known.server = null;
+    }
+    if (known.settings.frontend() == DeviceSettings.Frontend.UBLK) {
+      UblkHost ublk =
+          new UblkHost(home, parts.rings(), UblkHost.CONTROL_DEVICE, UblkHost.DEVICE_DIRECTORY);
+      known.server =
+          getContext()
+              .spawn(
+                  UblkServer.create(
+                      ublk, known.settings.name(), actor, known.settings.deadlines().drain()),
+                  "ublk-" + known.settings.name() + "-" + spawned,
+                  home.dispatcher());
+    }
+  }
+
+  /** Asks a device to stop, through its block device where it has one: that is removed first. */
+  private void askToStop(
+      Known known,
+      ActorRef<DeviceCommand> actor,
+      boolean force,
+      long drainNanos,
+      Duration deadline,
+      BiFunction<@Nullable Answer, @Nullable Throwable, HostCommand> made) {
+    ActorRef<UblkServer.Message> server = known.server;
+    if (server == null) {
+      OneAnswer.ask(
+          getContext(),
+          Answer.class,
+          actor,
+          deadline,
+          replyTo -> new DeviceCommand.Stop(force, drainNanos, replyTo),
+          made);
+    } else {
+      OneAnswer.ask(
+          getContext(),
+          Answer.class,
+          server,
+          deadline,
+          replyTo -> new UblkServer.Stop(force, drainNanos, replyTo),
+          made);
+    }
   }
 
   private DeviceParts deviceParts(Ring home) {
@@ -292,12 +348,12 @@ public final class Host extends AbstractBehavior<HostCommand> {
     }
     known.removing = remove.replyTo();
     long drainNanos = known.settings.deadlines().drain().toNanos();
-    OneAnswer.ask(
-        getContext(),
-        Answer.class,
+    askToStop(
+        known,
         actor,
+        remove.force(),
+        drainNanos,
         Duration.ofNanos(drainNanos).plusSeconds(2),
-        replyTo -> new DeviceCommand.Stop(remove.force(), drainNanos, replyTo),
         (answer, failure) ->
             new HostCommand.Removed(
                 remove.name(),
@@ -436,16 +492,16 @@ public final class Host extends AbstractBehavior<HostCommand> {
     for (String name : names) {
       Known known = devices.get(name);
       ActorRef<DeviceCommand> actor = known == null ? null : known.actor;
-      if (actor == null) {
+      if (known == null || actor == null) {
         devices.remove(name);
         continue;
       }
-      OneAnswer.ask(
-          getContext(),
-          Answer.class,
+      askToStop(
+          known,
           actor,
+          true,
+          deviceNanos * 95 / 100,
           Duration.ofNanos(Math.max(1, deviceNanos)),
-          replyTo -> new DeviceCommand.Stop(true, deviceNanos * 95 / 100, replyTo),
           (answer, failure) -> new HostCommand.Drained(name));
     }
     return devices.isEmpty() ? stopSpares() : this;

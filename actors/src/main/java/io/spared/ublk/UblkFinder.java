@@ -38,60 +38,58 @@ public final class UblkFinder {
 
   /** Runs on the control ring's thread; a host without the driver has no devices. */
   public static Behavior<Object> create(UblkHost host, ActorRef<Found> replyTo) {
-    return Behaviors.setup(
-        context -> {
-          if (!(host.control().engine() instanceof DriverEngine engine)) {
-            replyTo.tell(new Found(List.of()));
-            return Behaviors.stopped();
-          }
-          Completions completions =
-              new Completions(() -> context.getSelf().tell(Ready.INSTANCE));
-          UblkControl control;
-          try {
-            control = UblkControl.open(host.controlDevice(), engine, completions);
-          } catch (UblkException e) {
-            replyTo.tell(new Found(List.of()));
-            return Behaviors.stopped();
-          }
-          List<Integer> numbers = UblkDevices.numbers(host.deviceDirectory());
-          for (int number : numbers) {
-            control.submit(control.info(number), engine.nanoTime() + DEADLINE.toNanos());
-          }
-          List<UblkDeviceInfo> found = new ArrayList<>();
-          if (numbers.isEmpty()) {
-            replyTo.tell(new Found(found));
-            control.close();
-            return Behaviors.stopped();
-          }
-          int[] missing = {numbers.size()};
-          return Behaviors.receive(Object.class)
-              .onMessage(
-                  Ready.class,
-                  ready -> {
-                    IoRequest request = completions.next();
-                    while (request != null) {
-                      if (request.attachment() instanceof ControlCall call
-                          && !control.sentAgain(call)) {
-                        if (completions.lastOutcome() == IoRequest.Outcome.DONE) {
-                          found.add(call.info());
-                        }
-                        missing[0]--;
-                      }
-                      request = completions.next();
+    return Behaviors.setup(context -> {
+      if (!(host.control().engine() instanceof DriverEngine engine)) {
+        replyTo.tell(new Found(List.of()));
+        return Behaviors.stopped();
+      }
+      Completions completions = new Completions(() -> context.getSelf().tell(Ready.INSTANCE));
+      UblkControl control;
+      try {
+        control = UblkControl.open(host.controlDevice(), engine, completions);
+      } catch (UblkException e) {
+        replyTo.tell(new Found(List.of()));
+        return Behaviors.stopped();
+      }
+      List<Integer> numbers = UblkDevices.numbers(host.deviceDirectory());
+      for (int number : numbers) {
+        control.submit(control.info(number), engine.nanoTime() + DEADLINE.toNanos());
+      }
+      List<UblkDeviceInfo> found = new ArrayList<>();
+      if (numbers.isEmpty()) {
+        replyTo.tell(new Found(found));
+        control.close();
+        return Behaviors.stopped();
+      }
+      int[] missing = {numbers.size()};
+      return Behaviors.receive(Object.class)
+          .onMessage(
+              Ready.class,
+              ready -> {
+                IoRequest request = completions.next();
+                while (request != null) {
+                  if (request.attachment() instanceof ControlCall call
+                      && !control.sentAgain(call)) {
+                    if (completions.lastOutcome() == IoRequest.Outcome.DONE) {
+                      found.add(call.info());
                     }
-                    if (missing[0] > 0) {
-                      return Behaviors.same();
-                    }
-                    replyTo.tell(new Found(found));
-                    return Behaviors.stopped();
-                  })
-              .onSignal(
-                  PostStop.class,
-                  stop -> {
-                    control.close();
-                    return Behaviors.same();
-                  })
-              .build();
-        });
+                    missing[0]--;
+                  }
+                  request = completions.next();
+                }
+                if (missing[0] > 0) {
+                  return Behaviors.same();
+                }
+                replyTo.tell(new Found(found));
+                return Behaviors.stopped();
+              })
+          .onSignal(
+              PostStop.class,
+              stop -> {
+                control.close();
+                return Behaviors.same();
+              })
+          .build();
+    });
   }
 }

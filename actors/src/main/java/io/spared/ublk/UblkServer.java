@@ -31,11 +31,11 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   public sealed interface Message {}
 
   /**
-   * Remove the block device; answered when it is gone.
+   * Remove the block device, then stop its device, which answers.
    *
    * @param force also while somebody uses it
    */
-  public record Stop(boolean force, ActorRef<Answer> replyTo) implements Message {}
+  public record Stop(boolean force, long drainNanos, ActorRef<Answer> replyTo) implements Message {}
 
   private record Described(DeviceCommand.Description description) implements Message {}
 
@@ -50,6 +50,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private final UblkHost host;
   private final String name;
   private final ActorRef<DeviceCommand> device;
+  private final Duration drain;
   private final TimerScheduler<Message> timers;
   private DeviceCommand.@Nullable Description description;
   private @Nullable ActorRef<FrontendMessage> frontend;
@@ -57,10 +58,9 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private long spawned;
 
   public static Behavior<Message> create(
-      UblkHost host, String name, ActorRef<DeviceCommand> device) {
-    return Behaviors.setup(
-        context ->
-            Behaviors.withTimers(timers -> new UblkServer(context, timers, host, name, device)));
+      UblkHost host, String name, ActorRef<DeviceCommand> device, Duration drain) {
+    return Behaviors.setup(context ->
+        Behaviors.withTimers(timers -> new UblkServer(context, timers, host, name, device, drain)));
   }
 
   private UblkServer(
@@ -68,8 +68,10 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
       TimerScheduler<Message> timers,
       UblkHost host,
       String name,
-      ActorRef<DeviceCommand> device) {
+      ActorRef<DeviceCommand> device,
+      Duration drain) {
     super(context);
+    this.drain = drain;
     this.timers = timers;
     this.host = host;
     this.name = name;
@@ -154,6 +156,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
                     host,
                     UblkSettings.standard(identity)
                         .withNumber(number)
+                        .withStopDeadline(drain.dividedBy(3))
                         .withReadOnly(known.readOnly()),
                     new UblkShape(
                         known.sizeBytes(),
@@ -183,7 +186,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
         frontend = null;
         Stop asked = stopping;
         if (asked != null) {
-          asked.replyTo().tell(new Answer.Done(name + " is no block device any more"));
+          device.tell(
+              new DeviceCommand.Stop(asked.force(), asked.drainNanos() / 2, asked.replyTo()));
           return Behaviors.stopped();
         }
         getContext().getLog().warn("{} is not served: {}", name, ended.sentence());
@@ -200,7 +204,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
       return this;
     }
     if (serving == null) {
-      stop.replyTo().tell(new Answer.Done(name + " is no block device"));
+      device.tell(new DeviceCommand.Stop(stop.force(), stop.drainNanos(), stop.replyTo()));
       return Behaviors.stopped();
     }
     stopping = stop;

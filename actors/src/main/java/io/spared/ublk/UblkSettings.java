@@ -124,4 +124,17 @@ public record UblkSettings(
     return new UblkSettings(
         number, queues, depth, nextBytes, copying, readOnly, identity, startDeadline, stopDeadline);
   }
+
+  public UblkSettings withStopDeadline(Duration next) {
+    return new UblkSettings(
+        number,
+        queues,
+        depth,
+        largestRequestBytes,
+        copying,
+        readOnly,
+        identity,
+        startDeadline,
+        next);
+  }
 }
