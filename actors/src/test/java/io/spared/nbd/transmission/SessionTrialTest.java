@@ -1,0 +1,20 @@
+package io.spared.nbd.transmission;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class SessionTrialTest {
+  @Test
+  void everyByteIsRightAndEveryRequestAnsweredWhateverTheClientDoes() {
+    long answered = 0;
+    long errors = 0;
+    for (long seed = 1; seed <= 3000; seed++) {
+      SessionTrial trial = SessionTrial.run(seed);
+      answered += trial.answered();
+      errors += trial.errors();
+    }
+    assertThat(answered).isGreaterThan(10_000);
+    assertThat(errors).as("errors told with their place").isGreaterThan(100);
+  }
+}
