@@ -34,6 +34,9 @@ public final class SessionTrial implements SessionOwner {
   private static final long DEVICE_BYTES = 4 << 20;
   private static final int SECTOR = 512;
 
+  /** So many turns without any byte moved mean that everybody waits for everybody. */
+  private static final int IDLE_STEPS_MAX = 20_000;
+
   private enum Ending {
     DISCONNECT,
     CLOSE,
@@ -54,6 +57,7 @@ public final class SessionTrial implements SessionOwner {
   private @Nullable String endReason;
   private boolean orderly;
   private boolean gone;
+  private int idleSteps;
 
   private SessionTrial(long seed) throws DiskException {
     this.seed = seed;
@@ -163,14 +167,13 @@ public final class SessionTrial implements SessionOwner {
         transport.clientSends(rubbish);
       }
       case DEVICE_DRAINS -> {
-        while (client.underWay() > 0) {
+        while (client.underWay() > 0 && endReason == null) {
           step();
         }
         answers.add(new QueueCommand.Drain());
       }
     }
-    for (int i = 0; !gone; i++) {
-      check(i < 1_000_000, "the connection does not end");
+    while (!gone) {
       step();
     }
     // Simple replies have no other way to say that a long read failed in its middle.
@@ -186,6 +189,26 @@ public final class SessionTrial implements SessionOwner {
   }
 
   private void step() {
+    idleSteps++;
+    check(
+        idleSteps < IDLE_STEPS_MAX,
+        "no end: "
+            + session.jobs()
+            + " jobs, "
+            + transport
+            + ", "
+            + client.underWay()
+            + " requests under way, time "
+            + world.nowNanos()
+            + ", queue "
+            + queue.unfinished()
+            + ", engine "
+            + engine.inFlight()
+            + " and "
+            + engine.held()
+            + ", "
+            + endReason);
+    long answeredBefore = client.answered();
     boolean moved = transport.move(session);
     for (QueueCommand answer = answers.poll(); answer != null; answer = answers.poll()) {
       queue.handle(answer);
@@ -195,6 +218,9 @@ public final class SessionTrial implements SessionOwner {
     queue.completionsReady();
     session.work();
     client.takes(transport.clientReceives());
+    if (client.answered() > answeredBefore || moved) {
+      idleSteps = 0;
+    }
   }
 
   @Override

@@ -55,10 +55,6 @@ final class TrialTransport implements Transport {
     return closed;
   }
 
-  int unreadBytes() {
-    return toServerEnd - toServerStart;
-  }
-
   /** Moves some bytes; true when any moved. */
   boolean move(User user) {
     boolean moved = false;
@@ -140,5 +136,15 @@ final class TrialTransport implements Transport {
     if (out != null) {
       out.release();
     }
+  }
+
+  @Override
+  public String toString() {
+    return (closed ? "closed" : "open")
+        + (receiveBuffer == null ? "" : ", receiving")
+        + (sendBuffer == null ? "" : ", sending")
+        + ", "
+        + (toServerEnd - toServerStart)
+        + " bytes unread";
   }
 }
