@@ -1,0 +1,238 @@
+package io.spared.nbd;
+
+import com.typesafe.config.ConfigFactory;
+import io.spared.ffi.disk.Disk;
+import io.spared.format.Geometry;
+import io.spared.nbd.NbdListenerSettings.Endpoint;
+import io.spared.nbd.negotiation.Answer;
+import io.spared.nbd.negotiation.ExportDescription;
+import io.spared.queue.DeviceDoubts;
+import io.spared.queue.QueueCommand;
+import io.spared.queue.QueueContext;
+import io.spared.queue.QueuePolicy;
+import io.spared.queue.QueueReport;
+import io.spared.remap.RemapTable;
+import io.spared.ring.Rings;
+import io.spared.ring.SystemRings;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+
+/**
+ * The NBD frontend with real rings and queues over given disks, without the rest of the daemon: its
+ * owner answers as a device would whose every block is on main, but for those that a test puts into
+ * the table.
+ */
+public final class NbdRig implements AutoCloseable {
+  /** An export of the rig. */
+  public record Export(
+      String name, Disk disk, RemapTable table, boolean readOnly, List<String> clients) {
+    public Export {
+      clients = List.copyOf(clients);
+    }
+
+    public static Export of(String name, Disk disk) {
+      return new Export(name, disk, new RemapTable(geometry(disk)), false, List.of());
+    }
+
+    private static Geometry geometry(Disk disk) {
+      return new Geometry(4096, disk.geometry().logicalSectorBytes(), disk.geometry().sizeBytes());
+    }
+  }
+
+  private final ActorSystem<Object> system;
+  private final Rings rings;
+  private final ActorRef<NbdFrontend.Command> frontend;
+  private final BlockingQueue<NbdRequest> reports = new LinkedBlockingQueue<>();
+  private final AtomicInteger queueIds = new AtomicInteger();
+  private final List<Export> exports;
+  private final SocketAddress address;
+
+  public NbdRig(List<Export> exports, NbdListenerSettings settings, String configuration)
+      throws Exception {
+    this.exports = List.copyOf(exports);
+    this.system =
+        ActorSystem.create(
+            Behaviors.setup(context ->
+                Behaviors.receive(Object.class)
+                    .onMessage(
+                        StartFrontend.class,
+                        start -> {
+                          ActorRef<NbdRequest> owner = context.spawn(owner(), "owner");
+                          start
+                              .frontend()
+                              .complete(
+                                  context.spawn(
+                                      NbdFrontend.create(start.settings(), start.rings(), owner),
+                                      "frontend"));
+                          return Behaviors.same();
+                        })
+                    .build()),
+            "nbd-rig",
+            ConfigFactory.parseString(configuration).withFallback(ConfigFactory.load()));
+    this.rings = SystemRings.start(system);
+    StartFrontend start = new StartFrontend(settings, rings, new CompletableFuture<>());
+    system.tell(start);
+    this.frontend = start.frontend().get(10, TimeUnit.SECONDS);
+    NbdRequest first = reports.poll(10, TimeUnit.SECONDS);
+    if (!(first instanceof NbdRequest.Listening listening)) {
+      system.terminate();
+      throw new IllegalStateException("the rig does not listen: " + first);
+    }
+    this.address = listening.address();
+  }
+
+  private record StartFrontend(
+      NbdListenerSettings settings,
+      Rings rings,
+      CompletableFuture<ActorRef<NbdFrontend.Command>> frontend) {}
+
+  /** One export called "disk", on a Unix socket. */
+  public static NbdRig overUnix(Path socket, Export... exports) throws Exception {
+    return new NbdRig(
+        List.of(exports),
+        new NbdListenerSettings(
+            "rig",
+            new Endpoint.Unix(socket, 0600, Optional.empty()),
+            false,
+            TlsSettings.OFF,
+            NbdLimits.DEFAULTS),
+        "pekko.loglevel = WARNING");
+  }
+
+  /** On a free port of loopback. */
+  public static NbdRig overTcp(TlsSettings tls, NbdLimits limits, Export... exports)
+      throws Exception {
+    return new NbdRig(
+        List.of(exports),
+        new NbdListenerSettings(
+            "rig", new Endpoint.Tcp(new InetSocketAddress("127.0.0.1", 0)), false, tls, limits),
+        "pekko.loglevel = WARNING");
+  }
+
+  public SocketAddress address() {
+    return address;
+  }
+
+  /** How clients name an export. */
+  public String uri(String export) {
+    return address instanceof InetSocketAddress inet
+        ? "nbd://127.0.0.1:" + inet.getPort() + "/" + export
+        : "nbd+unix:///" + export + "?socket=" + address;
+  }
+
+  /** What the frontend told its owner since the last call. */
+  public BlockingQueue<NbdRequest> reports() {
+    return reports;
+  }
+
+  private Behavior<NbdRequest> owner() {
+    return Behaviors.receiveMessage(request -> {
+      switch (request) {
+        case NbdRequest.ListExports list ->
+            list.replyTo()
+                .tell(
+                    new Answer.Names(
+                        exports.stream()
+                            .filter(e -> list.client().isAmong(e.clients()))
+                            .map(e -> new Answer.Name(e.name(), "a disk of the rig"))
+                            .toList()));
+        case NbdRequest.FindExport find -> find.replyTo().tell(find(find));
+        case NbdRequest.OpenQueue open -> open.replyTo().tell(open(open));
+        default -> reports.add(request);
+      }
+      return Behaviors.same();
+    });
+  }
+
+  private Optional<Export> export(String name) {
+    return exports.stream()
+        .filter(e -> name.isEmpty() ? e.equals(exports.getFirst()) : e.name().equals(name))
+        .findFirst();
+  }
+
+  private Answer find(NbdRequest.FindExport find) {
+    Optional<Export> found = export(find.name());
+    if (found.isEmpty()) {
+      return new Answer.Refused(
+          Answer.Refusal.UNKNOWN, "there is no export \"" + find.name() + "\" here");
+    }
+    Export export = found.get();
+    if (!find.client().isAmong(export.clients())) {
+      return new Answer.Refused(
+          Answer.Refusal.NOT_ALLOWED,
+          "export \"" + export.name() + "\" is not for " + find.client());
+    }
+    return new Answer.Found(
+        new ExportDescription(
+            export.name(),
+            "a disk of the rig",
+            export.disk().geometry().sizeBytes(),
+            export.disk().geometry().logicalSectorBytes(),
+            4096,
+            export.readOnly(),
+            false,
+            true,
+            true));
+  }
+
+  private NbdRequest.QueueAnswer open(NbdRequest.OpenQueue open) {
+    Export export = export(open.name()).orElseThrow();
+    ActorRef<QueueCommand> queue = open.queue();
+    return new NbdRequest.QueueAnswer.Opened(
+        new QueueContext(
+            queueIds.incrementAndGet(),
+            Export.geometry(export.disk()),
+            export.table(),
+            export.disk(),
+            Map.of(),
+            QueuePolicy.DEFAULT,
+            new DeviceDoubts(),
+            report -> onReport(queue, report)));
+  }
+
+  private static void onReport(ActorRef<QueueCommand> queue, QueueReport report) {
+    switch (report) {
+      case QueueReport.Opened _ -> queue.tell(new QueueCommand.Begin(List.of()));
+      case QueueReport.DiskDoubted doubted ->
+          queue.tell(new QueueCommand.DiskProof(doubted.disk(), true));
+      default -> {}
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      AskPattern.<NbdFrontend.Command, Done>ask(
+              frontend,
+              replyTo -> new NbdFrontend.Stop(Duration.ofSeconds(5), replyTo),
+              Duration.ofSeconds(10),
+              system.scheduler())
+          .toCompletableFuture()
+          .get(10, TimeUnit.SECONDS);
+      system.terminate();
+      system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException | TimeoutException e) {
+      throw new IllegalStateException("the rig does not stop", e);
+    }
+  }
+}
