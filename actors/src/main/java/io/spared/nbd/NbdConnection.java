@@ -27,6 +27,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
@@ -35,6 +36,8 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One client, from its first byte to its last: hosts the negotiation, then the session with its
@@ -50,8 +53,8 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   /** Without data: the same objects for ever, so that the path of an I/O makes none. */
   private enum Signal implements Command {
-    /** The engine ended something for the socket or the queue. */
-    TURNED,
+    /** Nothing is left of it. */
+    GONE,
     /** The budget has room again. */
     ROOM,
     /** Time passed. */
@@ -64,6 +67,9 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   private record QueueAnswered(NbdRequest.QueueAnswer answer) implements Command {}
 
+  /** What went wrong outside of a message fails the actor within one. */
+  private record Failed(Throwable cause) implements Command {}
+
   private record FromDevice(QueueCommand command) implements Command {}
 
   /** The listener stops: finish what is in hand and go. */
@@ -71,6 +77,9 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   /** Go now. */
   public record Abort(String reason) implements Command {}
+
+  /** Not the actor's own, which may only be used within a message. */
+  private static final Logger LOG = LoggerFactory.getLogger(NbdConnection.class);
 
   /** Often enough for limits that are given in seconds. */
   private static final Duration TICK_EVERY = Duration.ofSeconds(1);
@@ -102,11 +111,14 @@ public final class NbdConnection implements Transport.User, SessionOwner {
   private final ActorRef<Answer> answers;
   private final ActorRef<NbdRequest.QueueAnswer> queueAnswers;
   private final ActorRef<QueueCommand> commands;
+  private final Executor blocking;
   private final long negotiationEndsNanos;
 
   private Transport transport;
   private Phase phase = Phase.NEGOTIATING;
+  private final Runnable turn = this::turned;
   private boolean turnNoted;
+  private boolean isStopped;
 
   private @Nullable IoBuffer input;
   private int inputStart;
@@ -155,6 +167,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     this.answers = context.messageAdapter(Answer.class, Answered::new);
     this.queueAnswers = context.messageAdapter(NbdRequest.QueueAnswer.class, QueueAnswered::new);
     this.commands = context.messageAdapter(QueueCommand.class, FromDevice::new);
+    this.blocking = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
     this.negotiationEndsNanos = engine.nanoTime() + settings.limits().negotiation().toNanos();
     timers.startTimerWithFixedDelay(Signal.TICK, TICK_EVERY);
     this.credentials = parts.credentials();
@@ -177,6 +190,8 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       case QueueAnswered answered -> onQueueAnswer(answered.answer());
       case Leave _ -> leave();
       case Abort abort -> end(false, abort.reason());
+      case Failed failed ->
+          throw new IllegalStateException("the connection of " + client, failed.cause());
     }
     return phase == Phase.ENDED && isGone() ? Behaviors.stopped() : Behaviors.same();
   }
@@ -187,15 +202,8 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   private void onSignal(Signal signal) {
     switch (signal) {
-      case TURNED -> {
-        turnNoted = false;
-        transport.takeEnded();
-        DeviceQueue q = queue;
-        if (q != null) {
-          q.completionsReady();
-        }
-        workOn();
-      }
+      // Looked at after every message.
+      case GONE -> {}
       case ROOM -> workOn();
       case TICK -> tick();
       case TLS_STEP -> {
@@ -206,11 +214,35 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     }
   }
 
-  /** Socket and queue end things in one turn: one message for both. */
+  // Socket and queue end things in one turn; both are looked at together, at its end. That happens
+  // outside of the mailbox, on the actor's own thread, between its messages: nothing else of the
+  // actor can run then, so its state is as safe as in a message, and an I/O allocates nothing. What
+  // only an actor may do (fail, stop) is left to a message.
+
   private void noteTurn() {
     if (!turnNoted) {
       turnNoted = true;
-      context.getSelf().tell(Signal.TURNED);
+      engine.ledger().afterSignals(turn);
+    }
+  }
+
+  private void turned() {
+    turnNoted = false;
+    if (isStopped) {
+      return;
+    }
+    try {
+      transport.takeEnded();
+      DeviceQueue q = queue;
+      if (q != null) {
+        q.completionsReady();
+      }
+      workOn();
+    } catch (RuntimeException | Error e) {
+      context.getSelf().tell(new Failed(e));
+    }
+    if (phase == Phase.ENDED && isGone()) {
+      context.getSelf().tell(Signal.GONE);
     }
   }
 
@@ -244,7 +276,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       end(false, "there are no buffers for another connection");
       return;
     }
-    context.getLog().debug("NBD {}: {} connected", settings.name(), client);
+    LOG.debug("NBD {}: {} connected", settings.name(), client);
     afterSending(new NegotiationStep.MoreBytes());
   }
 
@@ -305,7 +337,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
               new IoBuffer[] {in, out},
               this,
               this::secured,
-              context.getSystem().dispatchers().lookup(DispatcherSelector.blocking()),
+              blocking,
               () -> context.getSelf().tell(Signal.TLS_STEP),
               this::noteTurn);
       return;
@@ -522,9 +554,9 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   private void log(boolean orderly, String reason) {
     if (orderly) {
-      context.getLog().debug("NBD {}: {}: {}", settings.name(), client, reason);
+      LOG.debug("NBD {}: {}: {}", settings.name(), client, reason);
     } else {
-      context.getLog().warn("NBD {}: {} disconnected: {}", settings.name(), client, reason);
+      LOG.warn("NBD {}: {} disconnected: {}", settings.name(), client, reason);
     }
   }
 
@@ -558,6 +590,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
   }
 
   private Behavior<Command> stopped() {
+    isStopped = true;
     transport.close();
     return Behaviors.same();
   }

@@ -57,6 +57,7 @@ public final class Ledger {
   private int usedEnd;
 
   private final List<Completions> touched = new ArrayList<>();
+  private final List<Runnable> afterSignals = new ArrayList<>();
   private final PriorityQueue<Timer> timers = new PriorityQueue<>();
   private long timerOrder;
   private long earliestDueNanos = NEVER;
@@ -173,7 +174,7 @@ public final class Ledger {
 
   /** Until when an engine may wait: a time already past means not at all. */
   public long nextEventNanos() {
-    if (!touched.isEmpty()) {
+    if (!touched.isEmpty() || !afterSignals.isEmpty()) {
       return Long.MIN_VALUE;
     }
     Timer timer = timers.peek();
@@ -214,6 +215,15 @@ public final class Ledger {
     }
   }
 
+  /**
+   * Runs a task once, at the end of the current or next turn, when every owner was signalled. For
+   * owners with several {@link Completions} who want to look at all of them together, and who make
+   * the task once: nothing is allocated. It must not throw.
+   */
+  public void afterSignals(Runnable task) {
+    afterSignals.add(task);
+  }
+
   /** Tells every owner of whom something ended. Ends that come of this are told next turn. */
   public void signal() {
     int count = touched.size();
@@ -226,6 +236,15 @@ public final class Ledger {
       touched.clear();
     } else {
       touched.subList(0, count).clear();
+    }
+    int tasks = afterSignals.size();
+    for (int i = 0; i < tasks; i++) {
+      afterSignals.get(i).run();
+    }
+    if (tasks == afterSignals.size()) {
+      afterSignals.clear();
+    } else {
+      afterSignals.subList(0, tasks).clear();
     }
   }
 
