@@ -14,6 +14,7 @@ import io.spared.queue.QueueReport;
 import io.spared.remap.RemapTable;
 import io.spared.ring.Rings;
 import io.spared.ring.SystemRings;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.file.Path;
@@ -123,7 +124,7 @@ public final class NbdRig implements AutoCloseable {
     return new NbdRig(
         List.of(exports),
         new NbdListenerSettings(
-            "rig", new Endpoint.Tcp(new InetSocketAddress("127.0.0.1", 0)), false, tls, limits),
+            "rig", new Endpoint.Tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)), false, tls, limits),
         "pekko.loglevel = WARNING");
   }
 
