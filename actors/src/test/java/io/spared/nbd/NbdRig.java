@@ -124,7 +124,11 @@ public final class NbdRig implements AutoCloseable {
     return new NbdRig(
         List.of(exports),
         new NbdListenerSettings(
-            "rig", new Endpoint.Tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)), false, tls, limits),
+            "rig",
+            new Endpoint.Tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)),
+            false,
+            tls,
+            limits),
         "pekko.loglevel = WARNING");
   }
 

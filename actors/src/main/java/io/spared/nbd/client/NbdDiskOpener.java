@@ -7,7 +7,6 @@ import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.world.Clock;
 import io.spared.nbd.wire.NbdProtocol;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
@@ -67,14 +66,18 @@ public final class NbdDiskOpener implements DiskOpener {
       channel.configureBlocking(false);
       SelectionKey key = channel.register(selector, 0);
       long endNanos = clock.nanoTime() + OPEN_WITHIN.toNanos();
-      if (!channel.connect(server)) {
-        await(selector, key, SelectionKey.OP_CONNECT, endNanos, address);
-        channel.finishConnect();
+      try {
+        if (!channel.connect(server)) {
+          await(selector, key, SelectionKey.OP_CONNECT, endNanos, address);
+          channel.finishConnect();
+        }
+      } catch (IOException e) {
+        throw new DiskException(
+            DiskException.Reason.MISSING,
+            address + ": nobody listens at " + server + " (" + e.getMessage() + ")",
+            e);
       }
       return negotiate(channel, selector, key, endNanos, address, remote);
-    } catch (ConnectException e) {
-      throw new DiskException(
-          DiskException.Reason.MISSING, address + ": nobody listens at " + server, e);
     } catch (IOException e) {
       throw new DiskException(
           DiskException.Reason.IO, address + ": " + server + " failed: " + e.getMessage(), e);

@@ -86,6 +86,16 @@ public final class TlsTransport implements Transport {
     this.in = inBuffer.bytes().clear().limit(0);
     this.plain = ByteBuffer.allocate(BUFFER_BYTES).limit(0);
     this.socket = new PlainTransport(stream, signal, new SocketUser());
+    begin();
+  }
+
+  /** An engine that has not begun claims to be through with its handshake. */
+  private void begin() {
+    try {
+      tls.beginHandshake();
+    } catch (SSLException e) {
+      throw new IllegalStateException("a TLS handshake cannot even begin", e);
+    }
     drive();
   }
 
