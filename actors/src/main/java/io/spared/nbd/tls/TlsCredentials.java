@@ -11,6 +11,7 @@ import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
@@ -18,7 +19,9 @@ import java.util.Optional;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedTrustManager;
 
 /** A listener's certificate, key and idea of trustworthy clients, ready to begin handshakes. */
 public final class TlsCredentials {
@@ -59,11 +62,21 @@ public final class TlsCredentials {
       }
       trust.init(trusted);
       context = SSLContext.getInstance("TLSv1.3");
-      context.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
+      context.init(keys.getKeyManagers(), unnamed(trust.getTrustManagers()), null);
       clientsProveThemselves = clientAuthority.isPresent();
     } catch (IOException e) {
       throw new GeneralSecurityException("an empty key store could not be made", e);
     }
+  }
+
+  private static TrustManager[] unnamed(TrustManager[] managers) {
+    return Arrays.stream(managers)
+        .map(
+            manager ->
+                manager instanceof X509ExtendedTrustManager judge
+                    ? new UnnamedAuthorities(judge)
+                    : manager)
+        .toArray(TrustManager[]::new);
   }
 
   private static Collection<? extends Certificate> certificates(String pem)
