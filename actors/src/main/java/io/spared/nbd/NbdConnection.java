@@ -404,7 +404,7 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       return;
     }
     asking = false;
-    NegotiationStep step = negotiation.answer(answer);
+    NegotiationStep step = negotiation.answer(permitted(answer));
     if (step == null) {
       advance();
     } else if (step instanceof NegotiationStep.Transmit transmit) {
@@ -413,6 +413,22 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     } else {
       afterSending(step);
     }
+  }
+
+  /** What this client may not use it is not shown either, and refused by whatever name it asks. */
+  private Answer permitted(Answer answer) {
+    return switch (answer) {
+      case Answer.Names names ->
+          new Answer.Names(
+              names.names().stream().filter(name -> settings.allows(name.name(), client)).toList());
+      case Answer.Found found ->
+          settings.allows(found.export().name(), client)
+              ? found
+              : new Answer.Refused(
+                  Answer.Refusal.NOT_ALLOWED,
+                  "export \"" + found.export().name() + "\" is not for " + client);
+      case Answer.Opened _, Answer.Refused _ -> answer;
+    };
   }
 
   private void onQueueAnswer(NbdRequest.QueueAnswer answer) {

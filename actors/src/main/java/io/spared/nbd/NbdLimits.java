@@ -28,10 +28,10 @@ public record NbdLimits(
 
   public static final NbdLimits DEFAULTS =
       new NbdLimits(
-          128,
+          64,
           256,
           16L << 20,
-          32L << 20,
+          16L << 20,
           Duration.ofSeconds(15),
           Duration.ofSeconds(60),
           Duration.ZERO);

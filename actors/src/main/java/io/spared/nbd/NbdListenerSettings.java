@@ -3,6 +3,8 @@ package io.spared.nbd;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -11,9 +13,25 @@ import java.util.Optional;
  * @param name for logs and status
  * @param insecureAllowed whether it may leave loopback without TLS being required; without this it
  *     does not start
+ * @param clients for exports that not everyone may use: the names in the certificates of those who
+ *     may
  */
 public record NbdListenerSettings(
-    String name, Endpoint endpoint, boolean insecureAllowed, TlsSettings tls, NbdLimits limits) {
+    String name,
+    Endpoint endpoint,
+    boolean insecureAllowed,
+    TlsSettings tls,
+    NbdLimits limits,
+    Map<String, List<String>> clients) {
+
+  public NbdListenerSettings {
+    clients = Map.copyOf(clients);
+  }
+
+  /** Whether this client may see and use an export. */
+  public boolean allows(String export, ClientIdentity client) {
+    return client.isAmong(clients.getOrDefault(export, List.of()));
+  }
 
   /** Where it listens. */
   public sealed interface Endpoint {

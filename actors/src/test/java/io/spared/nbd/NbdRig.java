@@ -43,14 +43,10 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
  */
 public final class NbdRig implements AutoCloseable {
   /** An export of the rig. */
-  public record Export(
-      String name, Disk disk, RemapTable table, boolean readOnly, List<String> clients) {
-    public Export {
-      clients = List.copyOf(clients);
-    }
+  public record Export(String name, Disk disk, RemapTable table, boolean readOnly) {
 
     public static Export of(String name, Disk disk) {
-      return new Export(name, disk, new RemapTable(geometry(disk)), false, List.of());
+      return new Export(name, disk, new RemapTable(geometry(disk)), false);
     }
 
     private static Geometry geometry(Disk disk) {
@@ -114,12 +110,14 @@ public final class NbdRig implements AutoCloseable {
             new Endpoint.Unix(socket, 0600, Optional.empty()),
             false,
             TlsSettings.OFF,
-            NbdLimits.DEFAULTS),
+            NbdLimits.DEFAULTS,
+            Map.of()),
         "pekko.loglevel = WARNING");
   }
 
   /** On a free port of loopback. */
-  public static NbdRig overTcp(TlsSettings tls, NbdLimits limits, Export... exports)
+  public static NbdRig overTcp(
+      TlsSettings tls, NbdLimits limits, Map<String, List<String>> clients, Export... exports)
       throws Exception {
     return new NbdRig(
         List.of(exports),
@@ -128,7 +126,8 @@ public final class NbdRig implements AutoCloseable {
             new Endpoint.Tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)),
             false,
             tls,
-            limits),
+            limits,
+            clients),
         "pekko.loglevel = WARNING");
   }
 
@@ -156,7 +155,6 @@ public final class NbdRig implements AutoCloseable {
                 .tell(
                     new Answer.Names(
                         exports.stream()
-                            .filter(e -> list.client().isAmong(e.clients()))
                             .map(e -> new Answer.Name(e.name(), "a disk of the rig"))
                             .toList()));
         case NbdRequest.FindExport find -> find.replyTo().tell(find(find));
@@ -180,11 +178,6 @@ public final class NbdRig implements AutoCloseable {
           Answer.Refusal.UNKNOWN, "there is no export \"" + find.name() + "\" here");
     }
     Export export = found.get();
-    if (!find.client().isAmong(export.clients())) {
-      return new Answer.Refused(
-          Answer.Refusal.NOT_ALLOWED,
-          "export \"" + export.name() + "\" is not for " + find.client());
-    }
     return new Answer.Found(
         new ExportDescription(
             export.name(),

@@ -3,15 +3,14 @@ package io.spared.nbd;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.spared.ffi.disk.Disk;
-import io.spared.format.Geometry;
 import io.spared.nbd.NbdRig.Export;
 import io.spared.nbd.negotiation.TlsMode;
-import io.spared.remap.RemapTable;
 import java.io.RandomAccessFile;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -48,14 +47,10 @@ class NbdTlsTest {
         NbdRig.overTcp(
             tls,
             NbdLimits.DEFAULTS,
-            export("open", List.of()),
-            export("mine", List.of("archivist")),
-            export("theirs", List.of("somebody")));
-  }
-
-  private Export export(String name, List<String> clients) {
-    RemapTable table = new RemapTable(new Geometry(4096, 512, DISK_BYTES));
-    return new Export(name, disk, table, false, clients);
+            Map.of("mine", List.of("archivist"), "theirs", List.of("somebody")),
+            Export.of("open", disk),
+            Export.of("mine", disk),
+            Export.of("theirs", disk));
   }
 
   @AfterEach

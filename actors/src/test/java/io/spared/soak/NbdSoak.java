@@ -35,16 +35,15 @@ public final class NbdSoak implements Soak {
       long sessionsSoFar = sessions;
       long answeredSoFar = answered;
       long errorsSoFar = errors;
-      progress.at(
-          () ->
-              negotiations.runs()
-                  + " negotiations, "
-                  + sessionsSoFar
-                  + " sessions, "
-                  + answeredSoFar
-                  + " requests answered and checked, "
-                  + errorsSoFar
-                  + " errors told with their place");
+      progress.at(() ->
+          negotiations.runs()
+              + " negotiations, "
+              + sessionsSoFar
+              + " sessions, "
+              + answeredSoFar
+              + " requests answered and checked, "
+              + errorsSoFar
+              + " errors told with their place");
     }
     progress.say(
         negotiations.runs() + " negotiations and " + sessions + " sessions, nothing found");

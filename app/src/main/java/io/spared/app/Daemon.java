@@ -20,13 +20,10 @@ import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
 import io.spared.metadata.MetadataSettings;
 import io.spared.monitor.MonitorCommand;
-import io.spared.nbd.NbdLimits;
 import io.spared.nbd.NbdListenerSettings;
-import io.spared.nbd.TlsSettings;
 import io.spared.relocation.RelocationPolicy;
 import io.spared.ring.SystemRings;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -197,34 +194,15 @@ public final class Daemon implements AutoCloseable {
   }
 
   private static List<NbdListenerSettings> listeners(DaemonConfig config) throws IOException {
-    List<NbdListenerSettings> listeners = new ArrayList<>();
-    for (DaemonConfig.Listen listen : config.nbdListen()) {
-      switch (listen) {
-        case DaemonConfig.Listen.Unix unix -> {
-          Path directory = unix.path().toAbsolutePath().getParent();
-          if (directory != null) {
-            Files.createDirectories(directory);
-          }
-          listeners.add(
-              new NbdListenerSettings(
-                  unix.path().toString(),
-                  new NbdListenerSettings.Endpoint.Unix(unix.path(), 0600, Optional.empty()),
-                  false,
-                  TlsSettings.OFF,
-                  NbdLimits.DEFAULTS));
+    for (NbdListenerSettings listener : config.nbdListeners()) {
+      if (listener.endpoint() instanceof NbdListenerSettings.Endpoint.Unix unix) {
+        Path directory = unix.path().toAbsolutePath().getParent();
+        if (directory != null) {
+          Files.createDirectories(directory);
         }
-        case DaemonConfig.Listen.Tcp tcp ->
-            listeners.add(
-                new NbdListenerSettings(
-                    tcp.host() + ":" + tcp.port(),
-                    new NbdListenerSettings.Endpoint.Tcp(
-                        new InetSocketAddress(tcp.host(), tcp.port())),
-                    false,
-                    TlsSettings.OFF,
-                    NbdLimits.DEFAULTS));
       }
     }
-    return listeners;
+    return config.nbdListeners();
   }
 
   private void add(DeviceSettings device) {
@@ -265,7 +243,7 @@ public final class Daemon implements AutoCloseable {
         || before.rings() != after.rings()
         || before.engineKind() != after.engineKind()
         || before.bufferBytesPerRing() != after.bufferBytesPerRing()
-        || !before.nbdListen().equals(after.nbdListen())
+        || !before.nbdListeners().equals(after.nbdListeners())
         || !before.dataDirectory().equals(after.dataDirectory())) {
       said.add("sockets, rings, buffers and the data directory need a restart of the daemon");
     }

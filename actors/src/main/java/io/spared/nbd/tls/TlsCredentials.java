@@ -71,11 +71,10 @@ public final class TlsCredentials {
 
   private static TrustManager[] unnamed(TrustManager[] managers) {
     return Arrays.stream(managers)
-        .map(
-            manager ->
-                manager instanceof X509ExtendedTrustManager judge
-                    ? new UnnamedAuthorities(judge)
-                    : manager)
+        .map(manager ->
+            manager instanceof X509ExtendedTrustManager judge
+                ? new UnnamedAuthorities(judge)
+                : manager)
         .toArray(TrustManager[]::new);
   }
 

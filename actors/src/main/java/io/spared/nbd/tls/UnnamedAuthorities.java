@@ -36,8 +36,7 @@ final class UnnamedAuthorities extends X509ExtendedTrustManager {
   }
 
   @Override
-  public void checkClientTrusted(X509Certificate[] chain, String kind)
-      throws CertificateException {
+  public void checkClientTrusted(X509Certificate[] chain, String kind) throws CertificateException {
     judge.checkClientTrusted(chain, kind);
   }
 
@@ -54,8 +53,7 @@ final class UnnamedAuthorities extends X509ExtendedTrustManager {
   }
 
   @Override
-  public void checkServerTrusted(X509Certificate[] chain, String kind)
-      throws CertificateException {
+  public void checkServerTrusted(X509Certificate[] chain, String kind) throws CertificateException {
     judge.checkServerTrusted(chain, kind);
   }
 }

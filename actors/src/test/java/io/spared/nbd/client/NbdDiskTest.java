@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 class NbdDiskTest {
   @TempDir Path folder;
   private Engine engine;
-  private Process server;
+  private @Nullable Process server;
   private final Completions completions = new Completions(() -> {});
 
   @BeforeEach
@@ -60,13 +61,14 @@ class NbdDiskTest {
     List<String> command =
         new ArrayList<>(List.of("nbdkit", "-f", "-U", socket.toString(), "-e", "far"));
     command.addAll(List.of(arguments));
-    server =
+    Process started =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
             .redirectOutput(folder.resolve("nbdkit.log").toFile())
             .start();
+    server = started;
     while (!listens(socket)) {
-      assertThat(server.waitFor(10, TimeUnit.MILLISECONDS))
+      assertThat(started.waitFor(10, TimeUnit.MILLISECONDS))
           .as(Files.readString(folder.resolve("nbdkit.log")))
           .isFalse();
     }

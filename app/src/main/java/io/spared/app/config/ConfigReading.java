@@ -117,7 +117,7 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
                 "spared.engine.kind", DaemonConfig.EngineKind.AUTO, DaemonConfig.EngineKind.class),
             reader.number("spared.engine.rings", 0, 0, 64),
             reader.bytes("spared.engine.buffers", 32L << 20, 8L << 20, 1L << 30),
-            listens(reader),
+            NbdReading.listeners(reader),
             Path.of(reader.string("spared.ublk.control", "/dev/ublk-control")),
             new DaemonConfig.Discovery(
                 reader.flag("spared.discovery.activate", false),
@@ -135,37 +135,6 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
     return reader.problems().isEmpty()
         ? new ConfigReading(Optional.of(read), List.of())
         : new ConfigReading(Optional.empty(), reader.problems());
-  }
-
-  private static List<DaemonConfig.Listen> listens(Reader reader) {
-    String path = "spared.nbd.listen";
-    List<String> texts =
-        reader.has(path) ? reader.strings(path) : List.of("unix:/run/spared/nbd.sock");
-    List<DaemonConfig.Listen> listens = new ArrayList<>();
-    for (String text : texts) {
-      if (text.startsWith("unix:/")) {
-        listens.add(new DaemonConfig.Listen.Unix(Path.of(text.substring("unix:".length()))));
-        continue;
-      }
-      int colon = text.lastIndexOf(':');
-      String host = text.startsWith("tcp:") && colon > 4 ? text.substring(4, colon) : "";
-      int port = port(text.substring(colon + 1));
-      if (host.isEmpty() || port < 0) {
-        reader.problem(
-            path, "\"" + text + "\": write unix:/PATH or tcp:ADDRESS:PORT (port 0 to 65535)");
-      } else {
-        listens.add(new DaemonConfig.Listen.Tcp(host.replace("[", "").replace("]", ""), port));
-      }
-    }
-    return listens;
-  }
-
-  private static int port(String text) {
-    if (!text.matches("\\d{1,5}")) {
-      return -1;
-    }
-    int port = Integer.parseInt(text);
-    return port > 65_535 ? -1 : port;
   }
 
   private static DeviceSettings tuned(Reader reader, String at, DeviceSettings base) {

@@ -1,6 +1,7 @@
 package io.spared.app.config;
 
 import io.spared.device.DeviceSettings;
+import io.spared.nbd.NbdListenerSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -13,14 +14,14 @@ public record DaemonConfig(
     EngineKind engineKind,
     int rings,
     long bufferBytesPerRing,
-    List<Listen> nbdListen,
+    List<NbdListenerSettings> nbdListeners,
     Path ublkControl,
     Discovery discovery,
     DeviceSettings defaults,
     List<DeviceSettings> devices) {
 
   public DaemonConfig {
-    nbdListen = List.copyOf(nbdListen);
+    nbdListeners = List.copyOf(nbdListeners);
     devices = List.copyOf(devices);
   }
 
@@ -29,13 +30,6 @@ public record DaemonConfig(
     AUTO,
     IO_URING,
     THREADS
-  }
-
-  /** Where clients connect. */
-  public sealed interface Listen {
-    record Unix(Path path) implements Listen {}
-
-    record Tcp(String host, int port) implements Listen {}
   }
 
   /** Finding set-ups without being told. */
