@@ -16,6 +16,7 @@ import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -23,7 +24,6 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
-import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
@@ -78,7 +78,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
   private Optional<Instant> passBegan = Optional.empty();
   private @Nullable UniqueKillSwitch flow;
   private @Nullable PieceReading reading;
-  private @Nullable ActorRef<Done> readingFor;
+  private @Nullable CompletableFuture<Done> readingFor;
   private boolean fullRate;
   private boolean held;
   private boolean overdue;
@@ -197,7 +197,6 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     passBegan = Optional.of(setup.world().clock().now());
     long pass = passes + 1;
     ActorRef<ScrubberCommand> self = getContext().getSelf();
-    Duration patience = plan.requestDeadline().multipliedBy(256).plusHours(1);
     SurfacePieces pieces =
         new SurfacePieces(setup.geometry(), setup.table(), setup.dataOffsetBytes(), cursorBytes);
     flow =
@@ -205,19 +204,18 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
             .viaMat(KillSwitches.single(), Keep.right())
             .mapAsync(
                 1,
-                piece ->
-                    AskPattern.<ScrubberCommand, Done>ask(
-                        self,
-                        replyTo -> new ScrubberCommand.ReadPiece(piece, replyTo),
-                        patience,
-                        getContext().getSystem().scheduler()))
+                piece -> {
+                  CompletableFuture<Done> read = new CompletableFuture<>();
+                  self.tell(new ScrubberCommand.ReadPiece(piece, read));
+                  return read;
+                })
             .toMat(
                 Sink.onComplete(end ->
                     self.tell(
                         new ScrubberCommand.PassEnded(
                             pass, end.isSuccess() ? "" : String.valueOf(end)))),
                 Keep.left())
-            .run(Materializer.matFromSystem(getContext().getSystem()));
+            .run(Materializer.createMaterializer(getContext()));
   }
 
   private void endFlow() {
@@ -227,19 +225,25 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     }
     flow = null;
     reading = null;
+    CompletableFuture<Done> asker = readingFor;
     readingFor = null;
+    if (asker != null) {
+      // The flow ends only when nothing of it is still asked for.
+      asker.complete(Done.getInstance());
+    }
     timers.cancel(new ScrubberCommand.ReadNow());
   }
 
   /** The piece is read when its time has come. */
   private void readLater(ScrubberCommand.ReadPiece read) {
     if (flow == null) {
+      read.read().complete(Done.getInstance());
       return;
     }
     long now = setup.engine().nanoTime();
     long due = pieceBeganNanos + pace.intervalNanos(read.piece().lengthBytes());
     reading = new PieceReading(read.piece(), setup.geometry());
-    readingFor = read.replyTo();
+    readingFor = read.read();
     if (pieceBeganNanos == 0 || due <= now) {
       readOn();
     } else {
@@ -342,11 +346,11 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     if (setup.engine().nanoTime() - lastKeptNanos > KEEP_CURSOR_EVERY.toNanos()) {
       keepCursor();
     }
-    ActorRef<Done> asker = readingFor;
+    CompletableFuture<Done> asker = readingFor;
     reading = null;
     readingFor = null;
     if (asker != null) {
-      asker.tell(Done.getInstance());
+      asker.complete(Done.getInstance());
     }
     judgePlan();
     tell(false);

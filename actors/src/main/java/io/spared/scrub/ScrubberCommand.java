@@ -1,8 +1,8 @@
 package io.spared.scrub;
 
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.Done;
-import org.apache.pekko.actor.typed.ActorRef;
 
 /** What a device's scrubber is told. */
 public sealed interface ScrubberCommand {
@@ -27,8 +27,8 @@ public sealed interface ScrubberCommand {
   /** Ends; answered by {@link ScrubberRequest.Stopped}. */
   record Stop() implements ScrubberCommand {}
 
-  /** From its own flow: read this piece, then answer. */
-  record ReadPiece(SurfacePiece piece, ActorRef<Done> replyTo) implements ScrubberCommand {}
+  /** From its own flow: read this piece, then complete. Not an ask: see OneAnswer. */
+  record ReadPiece(SurfacePiece piece, CompletableFuture<Done> read) implements ScrubberCommand {}
 
   /** From its own flow: every piece was read, or the flow broke. */
   record PassEnded(long pass, String failure) implements ScrubberCommand {}
