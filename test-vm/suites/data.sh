@@ -9,7 +9,7 @@ cd /work
 
 serve() {
   disk=$(ram_disk "$1"); at_end "losetup -d $disk"
-  trial t --main "$disk" --number 0 "${@:2}"
+  trial t --main "$disk" --number "$number" "${@:2}"
 }
 
 verify_with_fio() {
@@ -23,7 +23,7 @@ verify_with_fio() {
 
 case_fio_verifies_four_jobs_over_two_queues_copied_by_the_daemon() {
   serve 128 --queues 2 --depth 64 --copying daemon
-  same "$(ls /sys/block/ublkb0/mq | wc -l)" 2 queues
+  same "$(ls /sys/block/ublkb$number/mq | wc -l)" 2 queues
   verify_with_fio
   trial_ends t stop
 }

@@ -16,7 +16,7 @@ make_failing() {
 
 case_an_error_below_is_an_error_at_its_own_place_only() {
   make_failing
-  trial t --main /dev/mapper/failing --number 0
+  trial t --main /dev/mapper/failing --number "$number"
   dd if=/dev/urandom of=data bs=1M count=32 status=none
   dd if=data of="$device" bs=1M oflag=direct status=none
   dm_switch failing <<T
@@ -40,7 +40,7 @@ T
 
 case_a_disk_that_hangs_fails_its_requests_at_their_deadline_and_nothing_else() {
   make_failing
-  trial t --main /dev/mapper/failing --number 0 --deadline 3
+  trial t --main /dev/mapper/failing --number "$number" --deadline 3
   dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
   refuses 'Input/output error|timed out|Connection timed out' dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct
   dmsetup resume failing
@@ -50,7 +50,7 @@ case_a_disk_that_hangs_fails_its_requests_at_their_deadline_and_nothing_else() {
 
 case_a_device_whose_disk_hangs_is_still_removed() {
   make_failing
-  trial t --main /dev/mapper/failing --number 0 --deadline 60
+  trial t --main /dev/mapper/failing --number "$number" --deadline 60
   dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
   dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct > dd.out 2>&1 & reader=$!
   sleep 1
@@ -63,7 +63,7 @@ case_a_device_whose_disk_hangs_is_still_removed() {
 
 case_a_device_in_use_is_not_stopped_when_asked_gently() {
   disk=$(ram_disk 64); at_end "losetup -d $disk"
-  trial t --main "$disk" --number 0
+  trial t --main "$disk" --number "$number"
   mkfs.ext4 -q -F "$device"; mkdir -p /mnt/a; mount -t ext4 "$device" /mnt/a; at_end "umount /mnt/a"
   [ "$(uname -r | cut -d. -f1)" -ge 7 ] || skip "this kernel's driver cannot tell"
   echo stop-if-unused > t.in

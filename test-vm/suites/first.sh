@@ -8,7 +8,7 @@ modprobe -a ublk_drv loop
 four_kilobytes_there_and_back() {
   disk=$(ram_disk 16); at_end "losetup -d $disk"
   cd /work
-  trial t --main "$disk" --number 0 --copying "$1"
+  trial t --main "$disk" --number "$number" --copying "$1"
   same "$(blockdev --getsize64 "$device")" $((16 << 20))
   dd if=/dev/urandom of=data bs=4096 count=1 status=none
   dd if=data of="$device" bs=4096 count=1 seek=5 oflag=direct status=none
@@ -18,7 +18,7 @@ four_kilobytes_there_and_back() {
   cmp data below
   trial_ends t stop
   [ ! -e "$device" ] || fail "$device is still there"
-  [ ! -e /dev/ublkc0 ] || fail "/dev/ublkc0 is still there"
+  [ ! -e /dev/ublkc$number ] || fail "/dev/ublkc$number is still there"
 }
 
 case_copied_by_the_daemon() { four_kilobytes_there_and_back daemon; }
