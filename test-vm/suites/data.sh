@@ -1,4 +1,4 @@
-# about: what is written is read back: fio with four jobs over two queues, file systems, discard and zeroes
+# about: what is written is read back: fio with four jobs over two queues, deep queues, discard and zeroes
 # limit: 900
 # case-limit: 300
 # sets: ci all
@@ -39,30 +39,6 @@ case_a_deep_queue_serves() {
   fio --name=deep --filename="$device" --direct=1 --ioengine=libaio --iodepth=512 --numjobs=2 --rw=randread --bs=4k --size=32M --io_size=4M > fio.out 2>&1 || { cat fio.out; fail "fio"; }
   trial_ends t stop
 }
-
-# Fills a file system, unmounts, mounts again, compares, checks it.
-keeps_files() {
-  local kind=$1 check=$2; shift 2
-  serve 320 --queues 2 --depth 64
-  "$@" "$device" > mkfs.out 2>&1 || { cat mkfs.out; fail "mkfs"; }
-  mkdir -p /mnt/a; mount -t "$kind" "$device" /mnt/a; at_end "umount /mnt/a"
-  mkdir /mnt/a/d
-  for i in $(seq 1 40); do head -c $((i * 37000)) /dev/urandom > "/mnt/a/d/$i"; done
-  cp -r /payload/guest /mnt/a/guest
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > before
-  umount /mnt/a
-  echo 3 > /proc/sys/vm/drop_caches
-  mount -t "$kind" "$device" /mnt/a
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > after
-  cmp before after
-  umount /mnt/a
-  $check "$device" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged"; }
-  trial_ends t stop
-}
-
-case_ext4_keeps_its_files() { keeps_files ext4 "e2fsck -fn" mkfs.ext4 -q -F; }
-case_xfs_keeps_its_files() { modprobe xfs; keeps_files xfs "xfs_repair -n" mkfs.xfs -q -f; }
-case_btrfs_keeps_its_files() { modprobe btrfs; keeps_files btrfs "btrfs check" mkfs.btrfs -q -f; }
 
 case_zeroes_and_discard_touch_no_other_byte() {
   serve 16

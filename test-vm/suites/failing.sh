@@ -7,19 +7,20 @@
 modprobe -a ublk_drv loop dm-mod
 cd /work
 
-# A linear device-mapper device of the disk's size, named failing.
+# A linear device-mapper device of the disk's size, under a name of its own.
 make_failing() {
+  failing=failing$number
   disk=$(ram_disk 32); at_end "losetup -d $disk"
   sectors=$(blockdev --getsz "$disk")
-  echo "0 $sectors linear $disk 0" | dm_create failing; at_end "dmsetup remove --force failing"
+  echo "0 $sectors linear $disk 0" | dm_create "$failing"; at_end "dmsetup remove --retry $failing"
 }
 
 case_an_error_below_is_an_error_at_its_own_place_only() {
   make_failing
-  trial t --main /dev/mapper/failing --number "$number"
+  trial t --main "/dev/mapper/$failing" --number "$number"
   dd if=/dev/urandom of=data bs=1M count=32 status=none
   dd if=data of="$device" bs=1M oflag=direct status=none
-  dm_switch failing <<T
+  dm_switch "$failing" <<T
 0 1000 linear $disk 0
 1000 8 error
 1008 $((sectors - 1008)) linear $disk 1008
@@ -32,7 +33,7 @@ T
   cmp -i $((1008 * 512)):0 -n $((4096 * 512)) data tail
   refuses 'Input/output error|No data available' dd if="$device" of=/dev/null bs=512 skip=1003 count=1 iflag=direct
   # The disk is well again.
-  echo "0 $sectors linear $disk 0" | dm_switch failing
+  echo "0 $sectors linear $disk 0" | dm_switch "$failing"
   dd if="$device" of=back bs=1M iflag=direct status=none
   cmp data back
   trial_ends t stop
@@ -40,25 +41,25 @@ T
 
 case_a_disk_that_hangs_fails_its_requests_at_their_deadline_and_nothing_else() {
   make_failing
-  trial t --main /dev/mapper/failing --number "$number" --deadline 3
-  dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
+  trial t --main "/dev/mapper/$failing" --number "$number" --deadline 3
+  dmsetup suspend --noflush --nolockfs "$failing"; at_end "dmsetup resume $failing"
   refuses 'Input/output error|timed out|Connection timed out' dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct
-  dmsetup resume failing
+  dmsetup resume "$failing"
   dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct status=none
   trial_ends t stop
 }
 
 case_a_device_whose_disk_hangs_is_still_removed() {
   make_failing
-  trial t --main /dev/mapper/failing --number "$number" --deadline 60
-  dmsetup suspend --noflush --nolockfs failing; at_end "dmsetup resume failing"
+  trial t --main "/dev/mapper/$failing" --number "$number" --deadline 60
+  dmsetup suspend --noflush --nolockfs "$failing"; at_end "dmsetup resume $failing"
   dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct > dd.out 2>&1 & reader=$!
   sleep 1
   echo stop > t.in
   eventually 60 grep -q '^ENDED left=false' t.out || { cat t.out; fail "it does not end"; }
   ! wait $reader
   [ ! -e "$device" ] || fail "$device is still there"
-  dmsetup resume failing
+  dmsetup resume "$failing"
 }
 
 case_a_device_in_use_is_not_stopped_when_asked_gently() {

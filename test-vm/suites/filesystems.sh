@@ -1,0 +1,37 @@
+# about: ext4, xfs and btrfs keep what was written into them
+# limit: 900
+# case-limit: 300
+# sets: all
+# memory: 3072
+
+modprobe -a ublk_drv loop
+cd /work
+
+serve() {
+  disk=$(ram_disk "$1"); at_end "losetup -d $disk"
+  trial t --main "$disk" --number "$number" "${@:2}"
+}
+
+# Fills a file system, unmounts, mounts again, compares, checks it.
+keeps_files() {
+  local kind=$1 check=$2; shift 2
+  serve 320 --queues 2 --depth 64
+  "$@" "$device" > mkfs.out 2>&1 || { cat mkfs.out; fail "mkfs"; }
+  mkdir -p /mnt/a; mount -t "$kind" "$device" /mnt/a; at_end "umount /mnt/a"
+  mkdir /mnt/a/d
+  for i in $(seq 1 40); do head -c $((i * 37000)) /dev/urandom > "/mnt/a/d/$i"; done
+  cp -r /payload/guest /mnt/a/guest
+  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > before
+  umount /mnt/a
+  echo 3 > /proc/sys/vm/drop_caches
+  mount -t "$kind" "$device" /mnt/a
+  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > after
+  cmp before after
+  umount /mnt/a
+  $check "$device" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged"; }
+  trial_ends t stop
+}
+
+case_ext4_keeps_its_files() { keeps_files ext4 "e2fsck -fn" mkfs.ext4 -q -F; }
+case_xfs_keeps_its_files() { modprobe xfs; keeps_files xfs "xfs_repair -n" mkfs.xfs -q -f; }
+case_btrfs_keeps_its_files() { modprobe btrfs; keeps_files btrfs "btrfs check" mkfs.btrfs -q -f; }
