@@ -30,8 +30,16 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * <p>{@link #version()} counts publications; see {@link TableReader} for what it is for.
  */
 public final class RemapTable implements RemapEntries {
-  static final int SEGMENT_ENTRIES_MAX = 256;
+  static final int SEGMENT_ENTRIES_MAX = 1024;
   private static final int SEGMENT_ENTRIES_MIN = 8;
+
+  /** From this size on segments grow in small steps, so that little of them is ever empty. */
+  private static final int SEGMENT_ENTRIES_STEPS = 512;
+
+  private static final int SEGMENT_STEP = 64;
+
+  /** Keys that are compared together; 64 bytes, a cache line. */
+  private static final int BUCKET = 8;
 
   /** Blocks that share a segment, so that neighbours are found in the same few cache lines. */
   private static final int GROUP_SHIFT = 4;
@@ -154,29 +162,59 @@ public final class RemapTable implements RemapEntries {
     long[][] seenDirectory = (long[][]) DIRECTORY.getAcquire(this);
     long[] segment = (long[]) SEGMENT.getAcquire(seenDirectory, slotOf(hash, seenDirectory));
     int capacity = capacity(segment);
-    int at = position(hash, block, capacity);
+    int first = bucketOf(hash, block, capacity);
     long key = block + 1;
     while (true) {
-      long seen = segment[1 + at];
-      if (seen == key) {
-        long value = segment[1 + capacity + at];
-        boolean remapped = (value >>> REMAPPED_BIT & 1) != 0;
-        into.place = remapped ? value & PLACE_MASK : Place.MAIN;
-        into.pending = !remapped;
-        if (stride == 2) {
-          into.lostLow = value >>> INLINE_LOST_SHIFT;
-          into.lostHigh = 0;
-        } else {
-          into.lostLow = segment[1 + 2 * capacity + at];
-          into.lostHigh = segment[1 + 3 * capacity + at];
-        }
+      int match = matches(segment, first, key);
+      if (match != 0) {
+        fill(into, segment, capacity, first + Integer.numberOfTrailingZeros(match));
         return true;
       }
-      if (seen == 0) {
+      if (segment[first + BUCKET] == 0) {
         into.clean();
         return false;
       }
-      at = at + 1 == capacity ? 0 : at + 1;
+      first = first + BUCKET == capacity ? 0 : first + BUCKET;
+    }
+  }
+
+  /**
+   * Which keys of the bucket are this one, a bit each. All are compared, without a branch: a branch
+   * that depends on where the key is would be guessed wrong, and then the processor could not have
+   * fetched for the next lookup meanwhile.
+   */
+  private static int matches(long[] segment, int first, long key) {
+    long d0 = segment[first + 1] ^ key;
+    long d1 = segment[first + 2] ^ key;
+    long d2 = segment[first + 3] ^ key;
+    long d3 = segment[first + 4] ^ key;
+    long d4 = segment[first + 5] ^ key;
+    long d5 = segment[first + 6] ^ key;
+    long d6 = segment[first + 7] ^ key;
+    long d7 = segment[first + 8] ^ key;
+    // Keys are far below 2^63, so a difference minus one is negative for equal keys alone.
+    return (int)
+        (((d0 - 1) >>> 63)
+            | ((d1 - 1) >>> 63) << 1
+            | ((d2 - 1) >>> 63) << 2
+            | ((d3 - 1) >>> 63) << 3
+            | ((d4 - 1) >>> 63) << 4
+            | ((d5 - 1) >>> 63) << 5
+            | ((d6 - 1) >>> 63) << 6
+            | ((d7 - 1) >>> 63) << 7);
+  }
+
+  private void fill(Lookup into, long[] segment, int capacity, int at) {
+    long value = segment[1 + capacity + at];
+    boolean remapped = (value >>> REMAPPED_BIT & 1) != 0;
+    into.place = remapped ? value & PLACE_MASK : Place.MAIN;
+    into.pending = !remapped;
+    if (stride == 2) {
+      into.lostLow = value >>> INLINE_LOST_SHIFT;
+      into.lostHigh = 0;
+    } else {
+      into.lostLow = segment[1 + 2 * capacity + at];
+      into.lostHigh = segment[1 + 3 * capacity + at];
     }
   }
 
@@ -407,8 +445,7 @@ public final class RemapTable implements RemapEntries {
     long[] segment = directory[index];
     int capacity = capacity(segment);
     if (capacity < SEGMENT_ENTRIES_MAX) {
-      // By a quarter above 128, so that no more than a third of the memory is ever empty.
-      int more = capacity < 128 ? capacity * 2 : capacity + 32;
+      int more = nextCapacity(capacity);
       long[] larger = newSegment(depth(segment), more);
       for (int at = 0; at < capacity; at++) {
         if (segment[1 + at] != 0) {
@@ -441,7 +478,7 @@ public final class RemapTable implements RemapEntries {
       }
       int halfCapacity = SEGMENT_ENTRIES_MIN;
       while (halfCapacity * 3 / 4 <= entries && halfCapacity < SEGMENT_ENTRIES_MAX) {
-        halfCapacity += halfCapacity < 128 ? halfCapacity : 32;
+        halfCapacity = nextCapacity(halfCapacity);
       }
       halves[half] = newSegment(depth + 1, halfCapacity);
       for (int i = 0; i < capacity; i++) {
@@ -484,17 +521,28 @@ public final class RemapTable implements RemapEntries {
     to[0]++;
   }
 
-  /** Where the block is in the segment, or the empty position where it would go. */
-  private static int indexOf(long[] segment, int capacity, long hash, long block) {
-    int at = position(hash, block, capacity);
-    long key = block + 1;
-    while (segment[1 + at] != key && segment[1 + at] != 0) {
-      at = at + 1 == capacity ? 0 : at + 1;
-    }
-    return at;
+  private static int nextCapacity(int capacity) {
+    return capacity < SEGMENT_ENTRIES_STEPS ? capacity * 2 : capacity + SEGMENT_STEP;
   }
 
-  /** A quarter stays empty: probing ends soon also for blocks that are not there. */
+  /**
+   * Where the block is in the segment, or the empty position where it would go. A bucket is filled
+   * from its first position on, so one whose last is empty is where a search ends.
+   */
+  private static int indexOf(long[] segment, int capacity, long hash, long block) {
+    int first = bucketOf(hash, block, capacity);
+    long key = block + 1;
+    while (true) {
+      for (int at = first; at < first + BUCKET; at++) {
+        if (segment[1 + at] == key || segment[1 + at] == 0) {
+          return at;
+        }
+      }
+      first = first + BUCKET == capacity ? 0 : first + BUCKET;
+    }
+  }
+
+  /** A quarter stays empty: a search nearly always ends in the first bucket. */
   private static boolean isFull(long[] segment, int capacity) {
     return entries(segment) + 1 > capacity * 3 / 4;
   }
@@ -523,9 +571,10 @@ public final class RemapTable implements RemapEntries {
     return (int) (hash >>> 1 >>> (32 + Integer.numberOfLeadingZeros(directory.length)));
   }
 
-  private static int position(long hash, long block, int capacity) {
-    long low = hash + (block & ((1 << GROUP_SHIFT) - 1)) * 0x9E3779B9L;
-    return (int) (((low & 0xFFFF_FFFFL) * capacity) >>> 32);
+  /** The first position of the bucket where a search begins. */
+  private static int bucketOf(long hash, long block, int capacity) {
+    long low = (hash + (block & ((1 << GROUP_SHIFT) - 1)) * 0x9E3779B9L) & 0xFFFF_FFFFL;
+    return (int) ((low * (capacity / BUCKET)) >>> 32) * BUCKET;
   }
 
   /** Of the block's group: its high bits choose the segment, its low ones the position in it. */
