@@ -4,7 +4,6 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValueFactory;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.libc.NativeAccess;
-import io.spared.ffi.libc.NativeUnusableException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,11 +46,7 @@ public final class SystemRings implements Rings {
    * @throws IllegalStateException when an engine that was asked for cannot be had, with the reason
    */
   public static SystemRings start(ActorSystem<?> system) {
-    try {
-      NativeAccess.prove();
-    } catch (NativeUnusableException e) {
-      throw new IllegalStateException(e.getMessage(), e);
-    }
+    NativeAccess.prove();
     Config config = system.settings().config();
     int configured = config.getInt("spared.rings.count");
     if (configured < 0 || configured > COUNT_MAX) {

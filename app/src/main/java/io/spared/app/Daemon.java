@@ -15,6 +15,8 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.FaultPlans;
+import io.spared.ffi.libc.NativeAccess;
+import io.spared.ffi.system.MemoryLock;
 import io.spared.ffi.world.World;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -113,6 +115,8 @@ public final class Daemon implements AutoCloseable {
       return 0;
     }
     try {
+      NativeAccess.prove();
+      MemoryLock.lock().ifPresent(log::warn);
       Daemon daemon = start(file, config.get());
       Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "stop"));
       System.out.println("spared ready: " + config.get().devices().size() + " devices");
