@@ -24,6 +24,7 @@ public final class ClientBook {
   private final SimWorld world;
   private final Truth truth;
   private final Set<Asked> unanswered = new LinkedHashSet<>();
+  private @Nullable Object assembly;
   private boolean flushFailed;
   private boolean mustSucceed;
   private long answered;
@@ -57,6 +58,14 @@ public final class ClientBook {
 
   public boolean flushHasFailed() {
     return flushFailed;
+  }
+
+  /** A queue was opened; other doubts than before mean that the device was assembled anew. */
+  void opened(Object doubts) {
+    if (assembly != doubts) {
+      assembly = doubts;
+      flushFailed = false;
+    }
   }
 
   Asked ask(String what) {
@@ -100,6 +109,13 @@ public final class ClientBook {
     } else if (errno != Errno.ESHUTDOWN) {
       flushFailed = true;
       truth.flushFailed();
+    }
+  }
+
+  void commandAnswered(Asked asked, Object answer) {
+    world.coverage().hit(asked.what + " " + answer.getClass().getSimpleName());
+    if (!unanswered.remove(asked)) {
+      truth.violated("answered twice: " + asked.what);
     }
   }
 

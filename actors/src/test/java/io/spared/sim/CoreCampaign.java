@@ -9,9 +9,11 @@ import org.jspecify.annotations.Nullable;
 /** Many runs: their counts together, and what is said of one that failed. */
 final class CoreCampaign {
   static final CoreRun.Options QUEUES =
-      new CoreRun.Options(new SimScript.Menu(true, false, true, false), 1200);
+      new CoreRun.Options(new SimScript.Menu(true, false, true, false), 1200, false);
   static final CoreRun.Options WITH_WRITER =
-      new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800);
+      new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800, false);
+  static final CoreRun.Options WHOLE =
+      new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800, true);
 
   private static final int SHRINK_RUNS_MAX = 200;
   private static final int LINES_SHOWN = 60;
@@ -28,6 +30,7 @@ final class CoreCampaign {
     return switch (kind) {
       case "queues" -> QUEUES;
       case "writer" -> WITH_WRITER;
+      case "daemon" -> WHOLE;
       default -> throw new IllegalArgumentException("no kind of run " + kind);
     };
   }

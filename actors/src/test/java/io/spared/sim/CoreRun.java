@@ -1,16 +1,24 @@
 package io.spared.sim;
 
+import io.spared.device.CleanStops;
 import io.spared.disk.DiskNumber;
+import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Geometry;
+import io.spared.format.SortedRemapEntries;
 import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataReply;
 import io.spared.queue.QueuePolicy;
 import io.spared.relocation.RelocationPolicy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -23,12 +31,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class CoreRun {
   /** What a campaign is made of. */
-  record Options(SimScript.Menu menu, long requests) {}
+  record Options(SimScript.Menu menu, long requests, boolean whole) {}
 
   /** A request, with all that may come of it on failing disks, is answered within this. */
   private static final Duration ANSWER_MAX = Duration.ofMinutes(5);
 
   private static final Duration STOP_MAX = Duration.ofSeconds(15);
+  private static final Duration COPIES_MAX = Duration.ofHours(3);
   private static final Duration WELL_MAX = Duration.ofMinutes(20);
   private static final QueuePolicy QUEUE_POLICY = new QueuePolicy(Duration.ofSeconds(2), 2, 64, 64);
   private static final RelocationPolicy RELOCATION_POLICY =
@@ -42,6 +51,9 @@ final class CoreRun {
   private final SimRandom clientRandom;
 
   private @Nullable SimProcess process;
+  private final boolean whole;
+  private final CleanStops cleanStops = CleanStops.inMemory();
+  private @Nullable HostedDevice hosted;
   private Keeper.View view = new Keeper.View();
   private @Nullable ActorRef<Keeper.Command> keeper;
   private final List<ActorRef<SimClient.Command>> clients = new ArrayList<>();
@@ -53,6 +65,7 @@ final class CoreRun {
 
   private CoreRun(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
     this.world = new SimWorld(seed, traceLines);
+    this.whole = options.whole();
     SimScript whole = SimScript.random(world.random().fork(), options.menu(), options.requests());
     this.script = kept == null ? whole : reduced(whole, kept);
     this.setup =
@@ -126,6 +139,9 @@ final class CoreRun {
   }
 
   private void live() {
+    if (memory == null && !create()) {
+      return;
+    }
     long begin = world.nowNanos();
     if (script.actions().isEmpty()) {
       setup.book.everythingMustSucceed(true);
@@ -175,6 +191,62 @@ final class CoreRun {
     return setup.book.unanswered() == 0 && view.serving;
   }
 
+  /** A first life only makes the metadata, on disks that are well. */
+  private boolean create() {
+    SimProcess born = new SimProcess(world, 1);
+    process = born;
+    boolean[] created = new boolean[1];
+    Map<Integer, DiskPort> ports = new TreeMap<>();
+    try {
+      for (int s = 0; s < setup.spares.size(); s++) {
+        ports.put(
+            s,
+            setup
+                .opener
+                .open(CoreSetup.address("spare-" + s), DiskOpener.Mode.OWN)
+                .attach(born.engine(0)));
+      }
+    } catch (DiskException e) {
+      throw new IllegalStateException(e);
+    }
+    born.start(
+        Behaviors.<MetadataReply>setup(context -> {
+          ActorRef<MetadataEvent> nobody = context.getSystem().ignoreRef();
+          ActorRef<MetadataCommand> writer =
+              context.spawn(metadata(born.engine(0), nobody), "metadata", SimProcess.dispatcher(0));
+          writer.tell(
+              new MetadataCommand.Create(
+                  setup.born(new SortedRemapEntries()), ports, context.getSelf()));
+          return Behaviors.receive(MetadataReply.class)
+              .onAnyMessage(reply -> {
+                created[0] = reply instanceof MetadataReply.Created;
+                if (!created[0]) {
+                  truth.violated("the metadata could not be made: " + reply);
+                }
+                return Behaviors.same();
+              })
+              .build();
+        }));
+    until(() -> created[0], Duration.ofMinutes(1));
+    born.kill(setup.drives());
+    if (!created[0]) {
+      truth.violated("the metadata could not be made");
+      return false;
+    }
+    setup.drives().forEach(SimDrive::powerCut);
+    if (whole) {
+      setup.writeSpareTables();
+    }
+    if (random().nextBoolean()) {
+      setup.allowSilentFaults(random());
+    }
+    return true;
+  }
+
+  private SimRandom random() {
+    return clientRandom;
+  }
+
   private void startLife() {
     lives++;
     lifeOver = false;
@@ -191,6 +263,10 @@ final class CoreRun {
             RELOCATION_POLICY,
             QUEUE_POLICY,
             memory == null);
+    if (whole) {
+      startHost(born, shown);
+      return;
+    }
     ActorSystem<Runnable> system =
         born.start(
             Behaviors.setup(context -> {
@@ -212,9 +288,10 @@ final class CoreRun {
                                 setup.book,
                                 script.clients().get(i),
                                 clientRandom.fork(),
-                                queue ->
-                                    self ->
-                                        () -> made.tell(new Keeper.Command.OpenQueue(queue, self))),
+                                (client, queue) ->
+                                    () ->
+                                        made.tell(
+                                            new Keeper.Command.OpenQueue(queue, client.getSelf()))),
                             this::crashed),
                         "client-" + i,
                         SimProcess.dispatcher(ring)));
@@ -231,8 +308,51 @@ final class CoreRun {
     }
   }
 
+  private void startHost(SimProcess born, Keeper.View shown) {
+    hosted = null;
+    born.start(
+        Behaviors.<Runnable>setup(context -> {
+          HostedDevice made =
+              new HostedDevice(
+                  setup,
+                  born,
+                  shown,
+                  cleanStops,
+                  RELOCATION_POLICY,
+                  QUEUE_POLICY.requestDeadline(),
+                  context);
+          hosted = made;
+          for (int i = 0; i < script.clients().size(); i++) {
+            int ring = i % script.rings();
+            int number = i;
+            clients.add(
+                context.spawn(
+                    Guarded.guard(
+                        SimClient.Command.class,
+                        SimClient.create(
+                            born.engine(ring),
+                            setup.book,
+                            script.clients().get(i),
+                            clientRandom.fork(),
+                            made.opening(number)),
+                        this::crashed),
+                    "client-" + i,
+                    SimProcess.dispatcher(ring)));
+          }
+          return Behaviors.receive(Runnable.class)
+              .onAnyMessage(task -> {
+                task.run();
+                return Behaviors.same();
+              })
+              .build();
+        }));
+    if (!world.runUntil(() -> hosted != null || truth.violation() != null, Duration.ofSeconds(1))) {
+      truth.violated("the host did not start");
+    }
+  }
+
   private org.apache.pekko.actor.typed.Behavior<MetadataCommand> metadata(
-      SimEngine engine, ActorRef<io.spared.metadata.MetadataEvent> owner) {
+      SimEngine engine, ActorRef<MetadataEvent> owner) {
     MemoryMetadata inMemory = memory;
     if (inMemory != null) {
       return inMemory.writer(owner);
@@ -264,6 +384,7 @@ final class CoreRun {
     SimProcess dying = Objects.requireNonNull(process);
     dying.kill(setup.drives());
     keeper = null;
+    hosted = null;
     if (memory != null) {
       memory.crashed();
     }
@@ -320,18 +441,29 @@ final class CoreRun {
       }
       case STOP -> stop();
       case CLOCK_JUMP -> world.jumpWallClock(Duration.ofSeconds(action.number()));
-      case SCRUB -> tellMetadata(true);
-      case REPAIR -> tellMetadata(false);
-      case FREEZE, THAW -> {}
+      case SCRUB -> {
+        command(action.kind());
+        tellMetadata(true);
+      }
+      case REPAIR -> {
+        command(action.kind());
+        tellMetadata(false);
+      }
+      case FREEZE, THAW, STOP_DEVICE, START_DEVICE -> command(action.kind());
+    }
+  }
+
+  private void command(SimAction.Kind kind) {
+    HostedDevice device = hosted;
+    if (device != null && !lifeOver) {
+      device.command(kind);
     }
   }
 
   private void tellMetadata(boolean scrub) {
-    ActorRef<MetadataCommand> to = view.metadata;
-    ActorRef<Keeper.Command> owner = keeper;
-    if (to != null && owner != null && memory == null) {
-      ActorRef<MetadataReply> nobody = owner.unsafeUpcast().narrow();
-      to.tell(scrub ? new MetadataCommand.Scrub(nobody) : new MetadataCommand.Repair(nobody));
+    ActorRef<Keeper.Command> to = keeper;
+    if (to != null && memory == null) {
+      to.tell(new Keeper.Command.Mend(scrub));
     }
   }
 
@@ -351,13 +483,12 @@ final class CoreRun {
   }
 
   private void stop() {
-    ActorRef<Keeper.Command> asked = keeper;
-    if (asked == null || lifeOver || !view.serving) {
+    if (lifeOver || (!whole && !view.serving)) {
       return;
     }
     long begun = world.nowNanos();
     Keeper.View stopping = view;
-    asked.tell(new Keeper.Command.Stop(() -> lifeOver = true));
+    tellToStop(() -> lifeOver = true);
     world.after(
         STOP_MAX,
         () -> {
@@ -366,6 +497,15 @@ final class CoreRun {
                 "stopping took more than " + (world.nowNanos() - begun) / 1_000_000 + " ms");
           }
         });
+  }
+
+  private void tellToStop(Runnable stopped) {
+    HostedDevice device = hosted;
+    if (device != null) {
+      device.shutdown(stopped);
+    } else {
+      Objects.requireNonNull(keeper).tell(new Keeper.Command.Stop(stopped));
+    }
   }
 
   // The end: all is well.
@@ -381,6 +521,7 @@ final class CoreRun {
       replugged |= drive.plugging() > 0 || !drive.isPresent();
       drive.reappear();
     }
+    command(SimAction.Kind.THAW);
     if (memory != null) {
       memory.indeterminate = 0;
       memory.refused = 0;
@@ -403,8 +544,8 @@ final class CoreRun {
     }
     if (!until(() -> view.serving, WELL_MAX)) {
       truth.violated(
-          "with all disks well the device does not serve"
-              + (view.failure == null ? "" : ": " + view.failure));
+          "with all disks well the device does not serve: "
+              + (hosted == null ? view.failure : hosted.describe()));
       return;
     }
     world.runUntil(this::violated, world.nowNanos() + Duration.ofMinutes(2).toNanos());
@@ -432,10 +573,39 @@ final class CoreRun {
     endWell();
   }
 
+  /** Five of five copies, once disks are well. */
+  private boolean copiesAreWhole() {
+    if (memory != null) {
+      return true;
+    }
+    int[] healthy = {-1};
+    boolean whole =
+        until(
+            () -> {
+              HostedDevice device = hosted;
+              if (device != null) {
+                healthy[0] = device.healthyCopies();
+              } else if (world.steps() % 10_000 == 0) {
+                Objects.requireNonNull(keeper)
+                    .tell(new Keeper.Command.AskCopies(count -> healthy[0] = count));
+              }
+              return healthy[0] == CoreSetup.COPIES;
+            },
+            COPIES_MAX);
+    if (!whole) {
+      truth.violated(
+          "with all disks well, " + healthy[0] + " of " + CoreSetup.COPIES + " copies are whole");
+    }
+    return whole && truth.violation() == null;
+  }
+
   private void endWell() {
+    if (!copiesAreWhole()) {
+      return;
+    }
     boolean[] stopped = new boolean[1];
     long begun = world.nowNanos();
-    Objects.requireNonNull(keeper).tell(new Keeper.Command.Stop(() -> stopped[0] = true));
+    tellToStop(() -> stopped[0] = true);
     if (!until(() -> stopped[0], STOP_MAX)) {
       truth.violated(
           "with all disks well, stopping took more than "
@@ -444,6 +614,10 @@ final class CoreRun {
       return;
     }
     world.runUntil(this::violated, world.nowNanos() + Duration.ofSeconds(10).toNanos());
+    checkNothingIsLeft();
+  }
+
+  private void checkNothingIsLeft() {
     for (SimEngine engine : Objects.requireNonNull(process).engines()) {
       if (engine.inFlight() != 0 || engine.held() != 0) {
         truth.violated(

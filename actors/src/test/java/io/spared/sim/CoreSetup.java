@@ -17,6 +17,7 @@ import io.spared.format.Position;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
+import io.spared.format.SpareTable;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -72,7 +73,7 @@ final class CoreSetup {
       lent.add(
           new Change.ExtentLent(new Extent(s, used[s], dataExtentsEach * MIB, ExtentKind.DATA)));
       used[s] += dataExtentsEach * MIB;
-      SimDrive drive = new SimDrive(world, "spare-" + s, used[s] + MIB, geometry.sectorBytes());
+      SimDrive drive = new SimDrive(world, "spare-" + s, 2 * used[s], geometry.sectorBytes());
       spares.add(drive);
       opener.plug(address("spare-" + s), drive);
       birth.add(
@@ -91,6 +92,32 @@ final class CoreSetup {
   private static DiskEvidence evidence(SimDrive drive) {
     return new DiskEvidence(
         drive.identity(), drive.geometry().sizeBytes(), drive.geometry().logicalSectorBytes());
+  }
+
+  /** Writes what the spares say of themselves: who has borrowed what. */
+  void writeSpareTables() {
+    for (int s = 0; s < spares.size(); s++) {
+      List<SpareTable.Lent> lent = new ArrayList<>();
+      for (Change change : birth) {
+        if (change instanceof Change.ExtentLent one && one.extent().spare() == s) {
+          lent.add(
+              new SpareTable.Lent(
+                  deviceId,
+                  one.extent().offsetBytes(),
+                  one.extent().lengthBytes(),
+                  one.extent().kind()));
+        }
+      }
+      SimDrive drive = spares.get(s);
+      long bytes = drive.geometry().sizeBytes();
+      SpareTable table = new SpareTable(new UUID(s, 77), 1, bytes, lent);
+      for (int copy = 0; copy < SpareTable.COPIES; copy++) {
+        ByteBuffer written = table.write(copy);
+        byte[] raw = new byte[written.remaining()];
+        written.get(raw);
+        drive.poke(SpareTable.offsetBytes(copy, bytes), raw);
+      }
+    }
   }
 
   /** The image of the device as it was made. */
@@ -113,9 +140,14 @@ final class CoreSetup {
     return all;
   }
 
-  /** Where the drives may lie: the copies of the metadata. */
-  void allowSilentFaults() {
-    for (CopyPlace place : placement.places()) {
+  /**
+   * Where the drives may lie: two copies of the metadata, since no more than two faults at a time
+   * are promised to be survived.
+   */
+  void allowSilentFaults(SimRandom random) {
+    int first = random.below(COPIES);
+    for (int copy : List.of(first, (first + 1 + random.below(COPIES - 1)) % COPIES)) {
+      CopyPlace place = placement.places().get(copy);
       spares
           .get(place.spare())
           .allowSilentFaults(place.offsetBytes(), place.offsetBytes() + LAYOUT.copyBytes());

@@ -37,6 +37,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.BiFunction;
+import java.util.function.IntConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
@@ -77,6 +78,12 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     record Stop(Runnable stopped) implements Command {}
 
     record StopOverdue() implements Command {}
+
+    /** Scrub or repair the copies now. */
+    record Mend(boolean scrub) implements Command {}
+
+    /** How many copies are whole. */
+    record AskCopies(IntConsumer answer) implements Command {}
   }
 
   /** What this life of the keeper shows to the campaign. */
@@ -126,6 +133,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
   private long nextCommit;
   private @Nullable Runnable whenStopped;
   private boolean relocatorDrained;
+  private @Nullable IntConsumer asksCopies;
 
   private record Pending(long relocatorCommit, List<Change> changes) {}
 
@@ -156,7 +164,9 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     switch (command) {
       case Command.Assemble a -> assemble();
       case Command.OpenQueue open -> {
-        if (view.serving) {
+        if (whenStopped != null) {
+          open.client().tell(new SimClient.Command.NotOpened("stopping"));
+        } else if (view.serving) {
           openQueue(open);
         } else {
           waiting.add(open);
@@ -170,6 +180,20 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
       case Command.Tick t -> tick();
       case Command.Stop stop -> stop(stop.stopped());
       case Command.StopOverdue overdue -> stopOverdue();
+      case Command.Mend mend -> {
+        if (metadata != null) {
+          metadata.tell(
+              mend.scrub()
+                  ? new MetadataCommand.Scrub(metadataReplies)
+                  : new MetadataCommand.Repair(metadataReplies));
+        }
+      }
+      case Command.AskCopies ask -> {
+        asksCopies = ask.answer();
+        if (metadata != null) {
+          metadata.tell(new MetadataCommand.GetStatus(metadataReplies));
+        }
+      }
     }
     return this;
   }
@@ -270,7 +294,16 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
           then.run();
         }
       }
-      default -> {}
+      case MetadataReply.Status status -> {
+        if (asksCopies != null) {
+          asksCopies.accept(status.healthy());
+        }
+      }
+      case MetadataReply.Repaired repaired ->
+          world.coverage().hit("metadata.repaired." + repaired.healthy());
+      case MetadataReply.Scrubbed scrubbed ->
+          world.coverage().hit("metadata.scrubbed." + (scrubbed.whole() ? "whole" : "part"));
+      case MetadataReply.Created created -> {}
     }
   }
 

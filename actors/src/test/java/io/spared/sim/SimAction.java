@@ -30,6 +30,8 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     KILL,
     POWER_CUT,
     STOP,
+    STOP_DEVICE,
+    START_DEVICE,
     FREEZE,
     THAW,
     SCRUB,

@@ -11,7 +11,6 @@ import io.spared.queue.QueueHost;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Objects;
-import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -33,6 +32,9 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
 
     record NotOpened(String reason) implements Command {}
 
+    /** Ask for a queue again. */
+    record OpenAgain() implements Command {}
+
     record FromDevice(QueueCommand command) implements Command {}
 
     /** From its own completions. */
@@ -48,6 +50,11 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     record Quiet() implements Command {}
   }
 
+  /** Makes that which asks the device for a queue, now or again. */
+  interface Opening {
+    Runnable make(ActorContext<Command> client, ActorRef<QueueCommand> queue);
+  }
+
   /** One request of this client. */
   private static final class Ask {
     Truth.@Nullable Write write;
@@ -60,6 +67,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   private static final Command.Go GO = new Command.Go();
   private static final Command.Completions COMPLETIONS = new Command.Completions();
   private static final int SWEEP_SECTORS = 32;
+  private static final Duration OPEN_AGAIN = Duration.ofMillis(200);
 
   private final TimerScheduler<Command> timers;
   private final Engine engine;
@@ -67,6 +75,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   private final Truth truth;
   private final Workload workload;
   private final SimRandom random;
+  private Runnable open = () -> {};
   private final ArrayDeque<Ask> pool = new ArrayDeque<>();
   private @Nullable DeviceQueue queue;
   private long asked;
@@ -96,20 +105,17 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   }
 
   /**
-   * @param open asks the device for a queue; gets where commands for the queue go, and this client
+   * @param opening asks the device for a queue
    */
   static Behavior<Command> create(
-      Engine engine,
-      ClientBook book,
-      Workload workload,
-      SimRandom random,
-      Function<ActorRef<QueueCommand>, Function<ActorRef<Command>, Runnable>> open) {
+      Engine engine, ClientBook book, Workload workload, SimRandom random, Opening opening) {
     return Behaviors.setup(context ->
         Behaviors.withTimers(timers -> {
           SimClient client = new SimClient(context, timers, engine, book, workload, random);
           ActorRef<QueueCommand> adapter =
               context.messageAdapter(QueueCommand.class, Command.FromDevice::new);
-          open.apply(adapter).apply(context.getSelf()).run();
+          client.open = opening.make(context, adapter);
+          client.open.run();
           return client;
         }));
   }
@@ -122,14 +128,15 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   private Behavior<Command> handle(Command command) {
     switch (command) {
       case Command.Opened opened -> {
+        book.opened(opened.context().doubts());
         queue =
             new DeviceQueue(
                 opened.context(), engine, () -> getContext().getSelf().tell(COMPLETIONS), this);
         go();
       }
-      case Command.NotOpened refused -> {
-        return Behaviors.stopped();
-      }
+      case Command.NotOpened refused ->
+          timers.startSingleTimer(new Command.OpenAgain(), OPEN_AGAIN);
+      case Command.OpenAgain again -> open.run();
       case Command.FromDevice from -> {
         if (from.command() instanceof QueueCommand.Drain
             || from.command() instanceof QueueCommand.Abandon) {
@@ -158,14 +165,15 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
       }
       case Command.Quiet q -> quiet = true;
     }
-    return closed ? Behaviors.stopped() : this;
+    return this;
   }
 
-  private boolean closed;
-
+  /** The queue is no more: the device stops, or is assembled anew. */
   @Override
   public void closed() {
-    closed = true;
+    queue = null;
+    ending = false;
+    timers.startSingleTimer(new Command.OpenAgain(), OPEN_AGAIN);
   }
 
   // Asking.
@@ -395,9 +403,8 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     ask.write = null;
     ask.asked = null;
     pool.push(ask);
-    DeviceQueue q = Objects.requireNonNull(queue);
     request.attach(null);
-    q.recycle(request);
+    Objects.requireNonNull(queue).recycle(request);
     if (!goAsked && !ending) {
       goAsked = true;
       if (workload.thinkMaxNanos() > 0 && sweepDone == null) {

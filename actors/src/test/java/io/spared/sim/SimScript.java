@@ -106,6 +106,10 @@ record SimScript(
             add(SimAction.Kind.THAW, -1, 0, 0);
           }
         }
+        if (random.chance(0.2)) {
+          add(SimAction.Kind.STOP_DEVICE, -1, 0, 0);
+          add(SimAction.Kind.START_DEVICE, -1, 0, 0);
+        }
         if (random.chance(0.3)) {
           add(SimAction.Kind.SCRUB, -1, 0, 0);
         }

@@ -1,0 +1,230 @@
+package io.spared.sim;
+
+import io.spared.device.Answer;
+import io.spared.device.CleanStops;
+import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceSettings;
+import io.spared.device.DeviceStatus;
+import io.spared.device.Phase;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.Owner;
+import io.spared.host.Host;
+import io.spared.host.HostCommand;
+import io.spared.host.HostParts;
+import io.spared.metadata.MetadataSettings;
+import io.spared.monitor.AuditLog;
+import io.spared.relocation.RelocationPolicy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A whole daemon with one device: the host with everything that it spawns, as in production but for
+ * rings, disks, clock and randomness.
+ */
+final class HostedDevice {
+  private static final Duration POLL = Duration.ofMillis(25);
+  static final Duration DRAIN = Duration.ofSeconds(10);
+
+  private final CoreSetup setup;
+  private final SimWorld world;
+  private final SimProcess process;
+  private final Keeper.View view;
+  private final ActorContext<Runnable> context;
+  private final ActorRef<HostCommand> host;
+  private @Nullable ActorRef<DeviceCommand> device;
+  private int healthyCopies;
+  private @Nullable Phase phase;
+  private String sentence = "";
+
+  HostedDevice(
+      CoreSetup setup,
+      SimProcess process,
+      Keeper.View view,
+      CleanStops cleanStops,
+      RelocationPolicy relocation,
+      Duration requestDeadline,
+      ActorContext<Runnable> context) {
+    this.setup = setup;
+    this.world = process.world();
+    this.process = process;
+    this.view = view;
+    this.context = context;
+    this.host =
+        context.spawn(
+            Host.create(
+                new HostParts(
+                    world.world(),
+                    new SimRings(process),
+                    setup.opener,
+                    context
+                        .getSystem()
+                        .dispatchers()
+                        .lookup(DispatcherSelector.fromConfig("spared.blocking")),
+                    new Owner(new UUID(1, 1), "sim"),
+                    cleanStops,
+                    AuditLog.none(),
+                    MetadataSettings.defaults(),
+                    relocation,
+                    List.of(),
+                    Duration.ofSeconds(10))),
+            "spared");
+    List<DiskAddress> spares = new ArrayList<>();
+    for (int s = 0; s < setup.spares.size(); s++) {
+      spares.add(CoreSetup.address("spare-" + s));
+    }
+    DeviceSettings settings =
+        new DeviceSettings(
+            "sim",
+            "",
+            CoreSetup.address("main"),
+            spares,
+            DeviceSettings.Frontend.NONE,
+            false,
+            new DeviceSettings.Deadlines(
+                Duration.ofSeconds(10), requestDeadline, Duration.ofSeconds(5), DRAIN),
+            DeviceSettings.Upkeep.standard(),
+            Map.of());
+    host.tell(new HostCommand.Add(settings, context.getSystem().ignoreRef()));
+    poll();
+  }
+
+  /** Looks at the device again and again, for as long as the process lives. */
+  private void poll() {
+    if (isDead()) {
+      return;
+    }
+    context.getSelf().tell(this::look);
+    world.after(POLL, this::poll);
+  }
+
+  private boolean isDead() {
+    return process.engine(0).isClosed();
+  }
+
+  private void look() {
+    ActorRef<DeviceCommand> known = device;
+    if (known == null) {
+      ActorRef<Optional<ActorRef<DeviceCommand>>> found =
+          context.spawnAnonymous(
+              Behaviors.receiveMessage(answer -> {
+                answer.ifPresent(actor -> device = actor);
+                return Behaviors.stopped();
+              }));
+      host.tell(new HostCommand.Find("sim", found));
+      return;
+    }
+    known.tell(
+        new DeviceCommand.GetStatus(
+            context.messageAdapter(DeviceStatus.class, status -> () -> seen(status))));
+  }
+
+  private void seen(DeviceStatus status) {
+    if (status.phase() != phase) {
+      world.coverage().hit("device." + (phase == null ? "NEW" : phase) + "-" + status.phase());
+      phase = status.phase();
+      world
+          .trace()
+          .line(() -> world.nowNanos() + " device is " + status.phase() + ": " + status.sentence());
+    }
+    sentence = status.sentence();
+    healthyCopies = status.copies().good();
+    view.serving = phase == Phase.ACTIVE || phase == Phase.DEGRADED;
+    view.failure = phase == Phase.FAILED ? sentence : null;
+  }
+
+  String describe() {
+    return phase + ": " + sentence;
+  }
+
+  boolean isActive() {
+    return phase == Phase.ACTIVE;
+  }
+
+  int healthyCopies() {
+    return healthyCopies;
+  }
+
+  /** For clients: asks for a queue. */
+  SimClient.Opening opening(int n) {
+    return (clientContext, queue) -> {
+      ActorRef<SimClient.Command> client = clientContext.getSelf();
+      ActorRef<DeviceCommand.QueueOpening> answer =
+          clientContext.messageAdapter(
+              DeviceCommand.QueueOpening.class,
+              opening ->
+                  switch (opening) {
+                    case DeviceCommand.QueueOpening.Opened opened ->
+                        new SimClient.Command.Opened(opened.context());
+                    case DeviceCommand.QueueOpening.NotOpened refused ->
+                        new SimClient.Command.NotOpened(refused.sentence());
+                  });
+      return () -> {
+        ActorRef<DeviceCommand> known = device;
+        if (known == null) {
+          client.tell(new SimClient.Command.NotOpened("there is no device yet"));
+        } else {
+          known.tell(new DeviceCommand.OpenQueue("client " + n, queue, answer));
+        }
+      };
+    };
+  }
+
+  /** A command of an operator; it has to be answered. */
+  void command(SimAction.Kind kind) {
+    ActorRef<DeviceCommand> known = device;
+    if (known == null) {
+      return;
+    }
+    context
+        .getSelf()
+        .tell(() -> {
+          ClientBook.Asked asked = setup.book.ask("COMMAND " + kind);
+          ActorRef<Answer> answer =
+              context.spawnAnonymous(
+                  Behaviors.receive(Answer.class)
+                      .onAnyMessage(said -> {
+                        setup.book.commandAnswered(asked, said);
+                        return Behaviors.stopped();
+                      })
+                      .build());
+          known.tell(
+              switch (kind) {
+                case FREEZE -> new DeviceCommand.Freeze(answer);
+                case THAW -> new DeviceCommand.Thaw(answer);
+                case SCRUB -> new DeviceCommand.Scrub(true, answer);
+                case REPAIR -> new DeviceCommand.Repair(answer);
+                case STOP_DEVICE -> new DeviceCommand.Stop(true, DRAIN.toNanos(), answer);
+                case START_DEVICE -> new DeviceCommand.Start(answer);
+                default -> throw new IllegalArgumentException("no command: " + kind);
+              });
+        });
+  }
+
+  void shutdown(Runnable done) {
+    context
+        .getSelf()
+        .tell(() ->
+            host.tell(
+                new HostCommand.Shutdown(
+                    DRAIN.toNanos(),
+                    context.messageAdapter(
+                        HostCommand.Farewell.class,
+                        farewell ->
+                            () -> {
+                              if (!farewell.leftBehind().isEmpty()) {
+                                world.coverage().hit("host.leftSomethingBehind");
+                              }
+                              view.stopped = true;
+                              done.run();
+                            }))));
+  }
+}
