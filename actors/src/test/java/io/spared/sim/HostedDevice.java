@@ -7,6 +7,7 @@ import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Owner;
 import io.spared.host.Host;
 import io.spared.host.HostCommand;
@@ -65,6 +66,7 @@ final class HostedDevice {
                     world.world(),
                     new SimRings(process),
                     setup.opener,
+                    new FaultPlans(world.seed()),
                     context
                         .getSystem()
                         .dispatchers()
