@@ -5,6 +5,8 @@ import io.spared.ffi.engine.IoBuffer;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,10 +24,12 @@ final class SimBuffers implements BufferPool {
   private long takenBytes;
   private int taken;
   private int made;
+  private final @Nullable Map<IoBuffer, String> takers;
 
   @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
-  SimBuffers(long capacityBytes) {
+  SimBuffers(long capacityBytes, boolean remembersTakers) {
     this.capacityBytes = capacityBytes;
+    this.takers = remembersTakers ? new LinkedHashMap<>() : null;
     this.free = new ArrayDeque[SIZES];
     for (int i = 0; i < SIZES; i++) {
       free[i] = new ArrayDeque<>();
@@ -56,11 +60,17 @@ final class SimBuffers implements BufferPool {
     buffer.bytes().clear();
     taken++;
     takenBytes += sizeBytes;
+    if (takers != null) {
+      takers.put(buffer, taker());
+    }
     return buffer;
   }
 
   private void giveBack(IoBuffer buffer) {
     taken--;
+    if (takers != null) {
+      takers.remove(buffer);
+    }
     takenBytes -= buffer.capacityBytes();
     Arrays.fill(
         buffer.bytes().array(), 0, Math.min(buffer.capacityBytes(), POISONED_BYTES_MAX), POISON);
@@ -75,6 +85,21 @@ final class SimBuffers implements BufferPool {
   @Override
   public long freeBytes() {
     return capacityBytes - takenBytes;
+  }
+
+  private static String taker() {
+    StringBuilder text = new StringBuilder();
+    for (StackTraceElement frame : new Throwable().getStackTrace()) {
+      if (frame.getClassName().startsWith("io.spared.") && !frame.getClassName().contains(".sim.")) {
+        text.append("\n    taken at ").append(frame);
+      }
+    }
+    return text.toString();
+  }
+
+  /** Where those that are out were taken, when that is remembered. */
+  String takers() {
+    return takers == null ? "" : String.join("", takers.values());
   }
 
   /** How many are out: with their owners or under requests. */

@@ -22,7 +22,7 @@ public final class SimEngine implements Engine {
 
   private final SimWorld world;
   private final String name;
-  private final SimBuffers buffers = new SimBuffers(BUFFERS_BYTES);
+  private final SimBuffers buffers;
   private final Ledger ledger = new Ledger();
   private final ArrayDeque<SimOperation> pool = new ArrayDeque<>();
   private final SimEvent alarm;
@@ -38,6 +38,7 @@ public final class SimEngine implements Engine {
   public SimEngine(SimWorld world, String name) {
     this.world = world;
     this.name = name;
+    this.buffers = new SimBuffers(BUFFERS_BYTES, world.trace().keepsLines());
     this.alarm = new SimEvent.OfRunnable(this::alarmed);
   }
 
@@ -67,6 +68,11 @@ public final class SimEngine implements Engine {
   /** Buffers that are not back: a leak, when nothing is in flight and all owners are gone. */
   public int buffersTaken() {
     return buffers.taken();
+  }
+
+  /** Where they were taken, in runs that keep lines of their trace. */
+  public String bufferTakers() {
+    return buffers.takers();
   }
 
   @Override
