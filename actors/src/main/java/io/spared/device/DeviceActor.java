@@ -21,7 +21,7 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -68,7 +68,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private final List<ActorRef<DeviceStatus>> statusAskers = new ArrayList<>();
   private final List<ActorRef<Answer>> repairAskers = new ArrayList<>();
   private final List<ActorRef<Answer>> scrubAskers = new ArrayList<>();
-  private final Map<ActorRef<?>, Integer> frontends = new HashMap<>();
+  private final Map<ActorRef<?>, Integer> frontends = new LinkedHashMap<>();
   private DeviceSettings settings;
   private Life life;
   private Run run;

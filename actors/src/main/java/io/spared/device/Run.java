@@ -1,7 +1,7 @@
 package io.spared.device;
 
 import java.time.Duration;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -22,7 +22,7 @@ final class Run {
   private final ActorContext<DeviceCommand> context;
   private final TimerScheduler<DeviceCommand> timers;
   private int made;
-  private final Map<ActorRef<?>, String> children = new HashMap<>();
+  private final Map<ActorRef<?>, String> children = new LinkedHashMap<>();
 
   Run(
       long number,

@@ -37,6 +37,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -113,14 +114,14 @@ final class Writer implements ReadTask.Surroundings {
   private boolean urgent;
   private final List<Consumer<MetadataReply>> scrubAnswers = new ArrayList<>();
   private final List<Consumer<MetadataReply>> repairAnswers = new ArrayList<>();
-  private final Set<Copy> triedThisRound = new HashSet<>();
-  private final Set<Copy> checkpointsWanted = new HashSet<>();
+  private final Set<Copy> triedThisRound = new LinkedHashSet<>();
+  private final Set<Copy> checkpointsWanted = new LinkedHashSet<>();
   private @Nullable Consumer<MetadataReply> createAnswer;
   private @Nullable Consumer<MetadataReply> stopAnswer;
   private boolean stopped;
   private final ArrayDeque<Runnable> waitingForBuffer = new ArrayDeque<>();
   private final ArrayDeque<Runnable> waitingForPause = new ArrayDeque<>();
-  private final Set<Lane> lanes = new HashSet<>();
+  private final Set<Lane> lanes = new LinkedHashSet<>();
 
   private boolean autoRepair;
   private Duration commitTimeout;

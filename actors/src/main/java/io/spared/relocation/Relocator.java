@@ -23,14 +23,15 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -74,7 +75,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     final long id;
     final long block;
     final Relocation relocation;
-    final Set<Integer> fenceAwaits = new HashSet<>();
+    final Set<Integer> fenceAwaits = new LinkedHashSet<>();
     boolean running;
     long deadlineNanos;
     int movesOffSpare = -1;
@@ -241,7 +242,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
   /** Buffers of its own, so that a move never waits for what the frontends have taken. */
   private final ArrayDeque<IoBuffer> buffers = new ArrayDeque<>();
 
-  private final Set<Transfer> transfers = new HashSet<>();
+  private final Set<Transfer> transfers = new LinkedHashSet<>();
   private RelocationPolicy policy;
   private int running;
   private int owedWrites;
@@ -280,7 +281,21 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
 
   @Override
   public Receive<RelocatorCommand> createReceive() {
-    return newReceiveBuilder().onMessage(RelocatorCommand.class, this::receive).build();
+    return newReceiveBuilder()
+        .onMessage(RelocatorCommand.class, this::receive)
+        .onSignal(PostStop.class, signal -> stopped())
+        .build();
+  }
+
+  /** However it ends: what it holds goes back; what the kernel holds has a count of its own. */
+  private Behavior<RelocatorCommand> stopped() {
+    ports.values().forEach(DiskPort::detach);
+    ports.clear();
+    transfers.forEach(transfer -> transfer.buffer.release());
+    transfers.clear();
+    buffers.forEach(IoBuffer::release);
+    buffers.clear();
+    return this;
   }
 
   private Behavior<RelocatorCommand> receive(RelocatorCommand command) {

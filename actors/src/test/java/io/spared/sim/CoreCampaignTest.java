@@ -2,18 +2,27 @@ package io.spared.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** In every build: a bounded number of seeds against queues, relocation and metadata. */
 class CoreCampaignTest {
   private static final long FIRST_SEED = 1_000_000;
-  private static final int RUNS = 120;
-  private static final long SECONDS_MAX = 40;
+  private static final int RUNS = 100;
+  private static final long SECONDS_MAX = 25;
 
   @Test
   void queuesAndRelocationKeepTheTruthWhateverDisksDo() {
     campaign("queues");
+  }
+
+  @Test
+  void metadataOnDisksThatLieAndFailKeepsEveryAcknowledgedRemap() {
+    campaign("writer");
+  }
+
+  @Test
+  void theWholeDaemonKeepsItsPromisesWhateverHappens() {
+    campaign("daemon");
   }
 
   private static void campaign(String kind) {
@@ -32,13 +41,12 @@ class CoreCampaignTest {
 
   @Test
   void theSameSeedIsTheSameRunToTheLastMessage() {
-    for (long seed : List.of(3L, 8L, 21L)) {
-      SimResult first = CoreRun.run(seed, CoreCampaign.QUEUES, null, 0);
-      SimResult again = CoreRun.run(seed, CoreCampaign.QUEUES, null, 50);
-      assertThat(again.traceHash()).isEqualTo(first.traceHash());
+    for (String kind : Kinds.ALL) {
+      SimResult first = Kinds.run(kind, 302);
+      SimResult again = CoreRun.run(302, CoreCampaign.options(kind), null, 50);
+      assertThat(again.traceHash()).as(kind).isEqualTo(first.traceHash());
       assertThat(again.diskRequests()).isEqualTo(first.diskRequests());
-      assertThat(CoreRun.run(seed + 1, CoreCampaign.QUEUES, null, 0).traceHash())
-          .isNotEqualTo(first.traceHash());
+      assertThat(Kinds.run(kind, 303).traceHash()).isNotEqualTo(first.traceHash());
     }
   }
 }

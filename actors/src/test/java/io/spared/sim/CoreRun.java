@@ -624,7 +624,12 @@ final class CoreRun {
             engine.inFlight() + " requests in flight and " + engine.held() + " held after a stop");
       }
       if (engine.buffersTaken() != 0) {
-        truth.violated(engine.buffersTaken() + " buffers of " + engine.name() + " leaked" + engine.bufferTakers());
+        truth.violated(
+            engine.buffersTaken()
+                + " buffers of "
+                + engine.name()
+                + " leaked"
+                + engine.bufferTakers());
       }
     }
     for (SimDrive drive : setup.drives()) {

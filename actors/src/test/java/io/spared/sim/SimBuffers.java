@@ -90,7 +90,8 @@ final class SimBuffers implements BufferPool {
   private static String taker() {
     StringBuilder text = new StringBuilder();
     for (StackTraceElement frame : new Throwable().getStackTrace()) {
-      if (frame.getClassName().startsWith("io.spared.") && !frame.getClassName().contains(".sim.")) {
+      if (frame.getClassName().startsWith("io.spared.")
+          && !frame.getClassName().contains(".sim.")) {
         text.append("\n    taken at ").append(frame);
       }
     }

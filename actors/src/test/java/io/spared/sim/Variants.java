@@ -13,6 +13,7 @@ final class Variants {
       "actors/src/main/java/io/spared/relocation/Relocator.java";
   private static final String SLOTS = "actors/src/main/java/io/spared/remap/Slots.java";
   private static final String IMAGE = "actors/src/main/java/io/spared/format/DeviceImage.java";
+  private static final String CHOICE = "actors/src/main/java/io/spared/format/CopyChoice.java";
   private static final String REQUEST = "ffi/src/main/java/io/spared/ffi/engine/IoRequest.java";
 
   private Variants() {}
@@ -201,5 +202,11 @@ final class Variants {
               "queues",
               RELOCATION,
               "private void fail(Errno errno, String reason) {",
-              "private void fail(Errno errno, String reason) { round.clear();"));
+              "private void fail(Errno errno, String reason) { round.clear();"),
+          new Variant(
+              "the oldest copy is chosen",
+              "writer",
+              CHOICE,
+              "return areas.stream() .max(",
+              "return areas.stream().min("));
 }
