@@ -109,7 +109,8 @@ final class Build {
 
   private void inspected(CopyReading found) {
     reading = null;
-    Optional<String> foreign = writer.rules().foreign(found, writer.epoch());
+    Optional<String> foreign =
+        writer.rules().foreign(found, copy.superblock.deviceId(), writer.epoch());
     if (foreign.isPresent()) {
       writer.fence(copy, foreign.get());
       return;

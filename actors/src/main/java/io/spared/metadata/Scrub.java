@@ -92,7 +92,8 @@ final class Scrub {
 
   private void headsRead(
       Copy copy, DiskPort port, CopyReading found, Position atLeast, long buildId) {
-    Optional<String> foreign = writer.rules().foreign(found, writer.epoch());
+    Optional<String> foreign =
+        writer.rules().foreign(found, copy.superblock.deviceId(), writer.epoch());
     if (foreign.isPresent()) {
       over = true;
       writer.fence(copy, foreign.get());

@@ -77,7 +77,7 @@ final class Writer implements ReadTask.Surroundings {
   /** Copies that lag further behind are built anew. */
   private static final int RETAINED_MAX = 1024;
 
-  private static final int LOADING_WINDOW_BYTES = 1 << 20;
+  private static final int LOADING_WINDOW_BYTES = 256 * 1024;
   private static final int DURATIONS_MAX = 4096;
 
   /** What a header may take, where a checkpoint's room for entries is reckoned. */

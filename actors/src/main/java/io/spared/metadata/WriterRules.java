@@ -4,6 +4,7 @@ import io.spared.format.AreaReading;
 import io.spared.format.CopyReading;
 import io.spared.format.Epoch;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * The writer's rules, one decision each. The tests keep broken variants of every one of them and
@@ -25,13 +26,13 @@ class WriterRules {
   }
 
   /** Why what stands in a copy's place is not ours to write over: the device must stop. */
-  Optional<String> foreign(CopyReading found, Epoch own) {
+  Optional<String> foreign(CopyReading found, UUID deviceId, Epoch own) {
     if (found.kind() == CopyReading.Kind.NEWER) {
       return Optional.of("a copy of a newer format stands there: " + found.sentence());
     }
-    if (found.kind() == CopyReading.Kind.FOREIGN
-        && found.superblock().isPresent()
-        && found.sentence().startsWith("a copy of device")) {
+    boolean ofAnotherDevice =
+        found.superblock().map(there -> !there.deviceId().equals(deviceId)).orElse(false);
+    if (ofAnotherDevice) {
       return Optional.of(found.sentence());
     }
     for (AreaReading area : found.areas()) {

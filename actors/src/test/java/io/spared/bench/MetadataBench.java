@@ -38,6 +38,7 @@ public final class MetadataBench implements Benchmark {
 
   @Override
   public void run(BenchArguments arguments, Figures figures) throws Exception {
+    loads(10, 1.0, figures);
     loads(1_000_000, 1.0, figures);
     if (!arguments.quick()) {
       loads(10_000_000, 10.0, figures);

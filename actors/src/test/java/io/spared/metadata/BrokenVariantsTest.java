@@ -16,6 +16,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
@@ -168,7 +169,7 @@ class BrokenVariantsTest {
     WriterRules rules =
         new WriterRules() {
           @Override
-          Optional<String> foreign(CopyReading found, Epoch own) {
+          Optional<String> foreign(CopyReading found, UUID deviceId, Epoch own) {
             return Optional.empty();
           }
         };
