@@ -467,7 +467,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     asked.add(setUp.deviceId());
     run.activationsAwaited++;
     long number = run.number;
-    // Remembered before it starts: should the daemon die now, what is older is known to be old.
+    // An older state than this one is behind us from now on, whatever becomes of the start.
     ran(setUp.deviceId(), setUp.position());
     OneAnswer.ask(
         getContext(),

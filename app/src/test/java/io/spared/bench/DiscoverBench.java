@@ -28,6 +28,7 @@ import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
@@ -138,6 +139,7 @@ public final class DiscoverBench implements Benchmark {
               .toCompletableFuture()
               .get(5, TimeUnit.MINUTES);
       double took = seconds(begin);
+      awaitRemembered(memory, report.activated().size());
       if (report.activated().size() != setUps) {
         throw new IOException(
             report.activated().size()
@@ -155,6 +157,20 @@ public final class DiscoverBench implements Benchmark {
       system.terminate();
       system.getWhenTerminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
     }
+  }
+
+  /** What is remembered is written beside the scan, and must be done before its place goes away. */
+  private static void awaitRemembered(Path memory, int count) throws IOException {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+    while (System.nanoTime() < deadline) {
+      try (var files = Files.list(memory)) {
+        if (files.filter(file -> file.toString().endsWith(".ran")).count() >= count) {
+          return;
+        }
+      }
+      LockSupport.parkNanos(10_000_000);
+    }
+    throw new IOException("what was activated is not remembered within 60 s");
   }
 
   /** Only the bench's own files: the machine's disks are none of its business. */

@@ -36,6 +36,11 @@ public final class MemoryFiles implements HostMemory {
   private final Path directory;
   private final CleanStops cleanStops;
 
+  /** So that two threads never write one file: a few, since a lock is held over a flush. */
+  private final Object[] locks = {
+    new Object(), new Object(), new Object(), new Object(), new Object(), new Object(), new Object()
+  };
+
   /**
    * @param directory such as /var/lib/spared/devices; made when something is to be remembered
    */
@@ -91,6 +96,16 @@ public final class MemoryFiles implements HostMemory {
 
   @Override
   public void remember(Remembered remembered) {
+    synchronized (lockOf(remembered.deviceId())) {
+      rememberLocked(remembered);
+    }
+  }
+
+  private Object lockOf(UUID deviceId) {
+    return locks[Math.floorMod(deviceId.hashCode(), locks.length)];
+  }
+
+  private void rememberLocked(Remembered remembered) {
     Path file = directory.resolve(remembered.deviceId() + SUFFIX);
     boolean newer =
         !Files.exists(file)
