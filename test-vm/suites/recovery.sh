@@ -8,7 +8,7 @@ modprobe -a ublk_drv loop
 cd /work
 
 killed_and_back() {
-  kill -9 "$trial_process"
+  kill -9 "$trial_process" 2> /dev/null || true
   local name=$1; shift
   local begun; begun=$(cut -d' ' -f1 /proc/uptime)
   trial "$name" --main "$disk" --number "$number" --recover yes "$@"
@@ -67,7 +67,7 @@ case_another_device_under_the_number_is_not_taken() {
   disk=$(ram_disk 16); at_end "losetup -d $disk"
   other=$(ram_disk 32); at_end "losetup -d $other"
   trial t --main "$disk" --number "$number"
-  kill -9 "$trial_process"
+  kill -9 "$trial_process" 2> /dev/null || true
   rm -f x.in; "${jvm[@]}" io.spared.ublk.UblkTrial --main "$other" --number "$number" --recover yes < /dev/null > x.out 2>&1 || true
   grep -q 'ENDED left=true.*remove it' x.out || { cat x.out; fail "took a device of another size"; }
   killed_and_back t2
