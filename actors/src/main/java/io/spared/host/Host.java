@@ -271,7 +271,13 @@ public final class Host extends AbstractBehavior<HostCommand> {
   private void serveAsBlockDevice(Known known, ActorRef<DeviceCommand> actor, Ring home) {
     ActorRef<UblkServer.Message> before = known.server;
     if (before != null) {
-      getContext().stop(before);
+      // It removes its block device, whose queues belong to the actor that is gone; the new one
+      // finds it gone and adds its own.
+      before.tell(
+          new UblkServer.Stop(
+              true,
+              known.settings.deadlines().drain().toNanos(),
+              getContext().getSystem().ignoreRef()));
       known.server = null;
     }
     if (known.settings.frontend() == DeviceSettings.Frontend.UBLK) {

@@ -497,7 +497,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     if (port != null) {
       port.close();
     }
-    if (queue != null && !crashed) {
+    if (queue != null && !crashed && !queueClosed) {
       queue.drain();
     }
     frontend.tell(new FrontendMessage.QueueEnded(index));
@@ -506,6 +506,11 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   @Override
   public void closed() {
     queueClosed = true;
+    if (!ended && !failing && port != null) {
+      // The device gave this queue up, to stop or to be assembled anew: the block device goes, and
+      // comes again with the device.
+      fail("its device stopped serving it");
+    }
   }
 
   private Behavior<UblkQueueMessage> stopped() {
