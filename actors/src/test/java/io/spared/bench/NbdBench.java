@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -123,8 +124,8 @@ public final class NbdBench implements Benchmark {
     }
     String only = arguments.rest().isEmpty() ? "" : arguments.rest().getFirst();
     List<Case> cases = cases(quick).stream().filter(c -> c.toString().contains(only)).toList();
-    int rounds = quick ? 2 : 5;
-    double seconds = quick ? 1 : 2;
+    int rounds = quick ? 2 : 3;
+    double seconds = 1;
     // The first seconds of a JVM are its compiler's; fio's own jobs are processes and begin warm.
     long warmUntil = System.nanoTime() + TimeUnit.SECONDS.toNanos(quick ? 6 : 20);
     for (int i = 0; System.nanoTime() < warmUntil; i++) {
@@ -212,16 +213,26 @@ public final class NbdBench implements Benchmark {
     if (spared == null) {
       return;
     }
+    // From the middle of a run, without the connection's own beginning and end.
+    double window = quick ? 2 : 4;
     for (int depth : new int[] {1, 32}) {
       Case c = new Case("randread-4k", "randread", "4k", depth, 1);
+      CompletableFuture<Sample> running =
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return fio(spared, c, window + 2);
+            } catch (Exception e) {
+              throw new IllegalStateException(e);
+            }
+          });
+      TimeUnit.MILLISECONDS.sleep(1500);
       long before = ringBytes();
-      long startNanos = System.nanoTime();
-      Sample sample = fio(spared, c, quick ? 2 : 5);
-      double requests = sample.rate() * (quick ? 2 : 5);
+      TimeUnit.MILLISECONDS.sleep((long) (window * 1000));
       double bytes = ringBytes() - before;
+      double requests = running.get(60, TimeUnit.SECONDS).rate() * window;
       System.out.printf(
-          "allocation at depth %d: %.1f bytes a request (%.0f requests in %.1f s)%n",
-          depth, bytes / requests, requests, (System.nanoTime() - startNanos) / 1e9);
+          "allocation at depth %d: %.2f bytes a request (%.0f requests)%n",
+          depth, bytes / requests, requests);
       figures.atMost("nbd-allocation-depth" + depth, bytes / requests, "B/request", 1.0);
     }
   }
