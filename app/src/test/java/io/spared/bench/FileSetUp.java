@@ -137,6 +137,8 @@ final class FileSetUp {
 
     @Override
     public void close() throws IOException {
+      // Direct reads of pages that are still dirty would wait for their writing, in the scan.
+      file.getFD().sync();
       file.close();
     }
   }
