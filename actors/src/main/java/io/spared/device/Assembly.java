@@ -5,6 +5,7 @@ import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.CleanStop;
 import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
@@ -47,6 +48,7 @@ final class Assembly {
   private final Run run;
   private final DiskClaim mainClaim;
   private final Map<DiskAddress, SpareReply.Attached> attached = new HashMap<>();
+  private final List<DiskPort> ports = new ArrayList<>();
   private final List<String> sparesMissing = new ArrayList<>();
   private final ArrayDeque<UUID> candidates = new ArrayDeque<>();
   private final List<String> turnedDown = new ArrayList<>();
@@ -223,12 +225,11 @@ final class Assembly {
               .filter(l -> l.deviceId().equals(deviceId) && l.kind() == ExtentKind.METADATA)
               .map(SpareReply.Lending::offsetBytes)
               .toList();
+      DiskPort port = spare.disk().attach(run.parts.home().engine());
+      ports.add(port);
       sources.add(
           new MetadataCommand.CopySource(
-              spare.spareId(),
-              spare.disk().attach(run.parts.home().engine()),
-              spare.disk().geometry().sizeBytes(),
-              offsets));
+              spare.spareId(), port, spare.disk().geometry().sizeBytes(), offsets));
     }
     ActorRef<MetadataCommand> writer =
         run.spawn(
@@ -383,6 +384,12 @@ final class Assembly {
     over = true;
     stop(loading);
     matching.forEach(candidate -> stop(candidate.writer()));
+  }
+
+  /** The writers' ports take nothing any more, so that the spares can be closed. */
+  void detach() {
+    ports.forEach(DiskPort::detach);
+    ports.clear();
   }
 
   private void stop(@Nullable ActorRef<MetadataCommand> writer) {

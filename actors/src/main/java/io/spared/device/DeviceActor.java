@@ -794,6 +794,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     }
     run.end();
     if (assembling != null) {
+      assembling.detach();
       for (UUID spare : assembling.attachedSpares()) {
         parts.spares().tell(new SpareCommand.Detach(spare, settings.name()));
       }

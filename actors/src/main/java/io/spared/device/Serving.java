@@ -1001,6 +1001,13 @@ final class Serving {
 
   /** Gives up the device's own ports; queues and parts give up theirs. */
   void release() {
+    diskActors
+        .values()
+        .forEach(actor -> {
+          actor.tell(new DiskCommand.Stop());
+          run.leave(actor);
+        });
+    stopScrubber();
     flushes.detach();
   }
 }

@@ -1,0 +1,77 @@
+package io.spared.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.spared.ffi.disk.DiskAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+final class PolicyTest {
+  private static final DeviceSettings SETTINGS =
+      DeviceSettings.of("a", new DiskAddress.OfPath(Path.of("/a")), List.of());
+
+  @Test
+  void valuesAreReadAsPeopleWriteThem() {
+    assertThat(Policy.read("scrub-interval", "90 s").apply(SETTINGS).upkeep().scrubInterval())
+        .isEqualTo(Duration.ofSeconds(90));
+    assertThat(Policy.read("scrub-interval", "2h").apply(SETTINGS).upkeep().scrubInterval())
+        .isEqualTo(Duration.ofHours(2));
+    assertThat(Policy.read("auto-repair", "off").apply(SETTINGS).upkeep().autoRepair()).isFalse();
+    assertThat(
+            Policy.read("surface-floor", "2 MiB")
+                .apply(SETTINGS)
+                .upkeep()
+                .surfaceFloorBytesPerSecond())
+        .isEqualTo(2 << 20);
+    assertThat(Policy.read("commit-timeout", "250 ms").apply(SETTINGS).deadlines().commit())
+        .isEqualTo(Duration.ofMillis(250));
+  }
+
+  @Test
+  void whatIsNotUnderstoodChangesNothingAndSaysWhy() {
+    for (String[] wrong :
+        new String[][] {
+          {"scrub-interval", "often"},
+          {"scrub-interval", "0 s"},
+          {"auto-repair", "perhaps"},
+          {"surface-floor", "fast"},
+          {"no-such-setting", "1"}
+        }) {
+      Policy.Reading reading = Policy.read(wrong[0], wrong[1]);
+      assertThat(reading.problem()).as(wrong[0]).isPresent();
+      assertThat(reading.apply(SETTINGS)).isEqualTo(SETTINGS);
+    }
+  }
+
+  @Test
+  void whatTheConfigurationFixesIsNotTakenFromTheMetadata() {
+    DeviceSettings fixed =
+        new DeviceSettings(
+            "a",
+            "",
+            SETTINGS.main(),
+            List.of(),
+            DeviceSettings.Frontend.NBD,
+            false,
+            SETTINGS.deadlines(),
+            SETTINGS.upkeep(),
+            Map.of("auto-repair", "spared.conf:12"));
+    Map<String, String> metadata = Map.of("auto-repair", "off", "scrub-interval", "5 s");
+    DeviceSettings merged = Policy.fromMetadata(fixed, metadata);
+    assertThat(merged.upkeep().autoRepair()).isTrue();
+    assertThat(merged.upkeep().scrubInterval()).isEqualTo(Duration.ofSeconds(5));
+    Map<String, DeviceStatus.PolicyValue> shown = Policy.shown(merged, metadata);
+    assertThat(shown)
+        .hasEntrySatisfying(
+            "auto-repair", value -> assertThat(value.source()).isEqualTo("spared.conf:12"));
+    assertThat(shown)
+        .hasEntrySatisfying(
+            "scrub-interval", value -> assertThat(value.source()).isEqualTo("metadata"));
+    assertThat(shown)
+        .hasEntrySatisfying(
+            "commit-timeout", value -> assertThat(value.source()).isEqualTo("default"));
+  }
+}

@@ -1,0 +1,263 @@
+package io.spared.app.scenario;
+
+import io.spared.app.Daemon;
+import io.spared.app.config.ConfigReading;
+import io.spared.app.offline.Creation;
+import io.spared.app.offline.OfflineDisk;
+import io.spared.app.offline.OfflineDisks;
+import io.spared.app.offline.OfflineException;
+import io.spared.device.Answer;
+import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceStatus;
+import io.spared.device.Phase;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.world.World;
+import io.spared.format.CopyLayout;
+import io.spared.format.CopyPlace;
+import io.spared.format.DeviceImage;
+import io.spared.format.Form;
+import io.spared.format.Owner;
+import io.spared.host.HostCommand;
+import io.spared.monitor.Event;
+import io.spared.monitor.MonitorCommand;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+
+/** The real daemon over files in a directory, with faults on every disk, and clients over NBD. */
+public final class Trial implements AutoCloseable {
+  private static final Duration WAIT = Duration.ofSeconds(60);
+  private static final long DISK_BYTES = 64L << 20;
+
+  private final Path directory;
+  private final Map<String, DeviceImage> images = new HashMap<>();
+  private Optional<Daemon> daemon = Optional.empty();
+
+  public Trial(Path directory) {
+    this.directory = directory;
+  }
+
+  /** Makes a device NAME on two new files. */
+  public Trial create(String name) throws IOException, OfflineException {
+    file(main(name));
+    file(spare(name));
+    try (OfflineDisks disks = new OfflineDisks()) {
+      images.put(
+          name,
+          new Creation(
+                  disks,
+                  new Creation.Request(
+                      name,
+                      main(name).toString(),
+                      List.of(spare(name).toString()),
+                      Form.ADOPT,
+                      4096,
+                      5,
+                      false,
+                      new Owner(new UUID(1, 2), "trial")))
+              .make()
+              .image());
+    }
+    return this;
+  }
+
+  private static void file(Path path) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.allocate(1), DISK_BYTES - 1);
+    }
+  }
+
+  public Path main(String name) {
+    return directory.resolve(name + "-main.img");
+  }
+
+  public Path spare(String name) {
+    return directory.resolve(name + "-spare.img");
+  }
+
+  /** Starts the daemon with these devices. */
+  public Trial start(String... names) throws IOException {
+    StringBuilder text = new StringBuilder("spared {\n");
+    text.append("data-directory = \"").append(directory.resolve("data")).append("\"\n");
+    text.append("control.socket = \"").append(socket()).append("\"\n");
+    text.append("engine { rings = 1, buffers = 16 MiB }\n");
+    text.append("nbd.listen = [\"unix:").append(directory.resolve("nbd.sock")).append("\"]\n");
+    text.append("defaults { commit-timeout = 1 s, request-deadline = 2 s, open-deadline = 2 s\n");
+    text.append("drain-deadline = 4 s, surface-scan = false }\n");
+    for (String name : names) {
+      text.append("devices.").append(name);
+      text.append(" { main = \"fault:").append(main(name)).append("\"\n");
+      text.append("spares = [\"fault:").append(spare(name)).append("\"] }\n");
+    }
+    ConfigReading reading = ConfigReading.ofText(text.append("}\n").toString());
+    daemon =
+        Optional.of(
+            Daemon.start(
+                Optional.empty(),
+                reading
+                    .config()
+                    .orElseThrow(() -> new IOException(reading.problems().toString()))));
+    return this;
+  }
+
+  public Path socket() {
+    return directory.resolve("c.sock");
+  }
+
+  private Daemon daemon() {
+    return daemon.orElseThrow();
+  }
+
+  public DeviceStatus status(String name) {
+    return ask(device(name), DeviceCommand.GetStatus::new);
+  }
+
+  public boolean serves(String name) {
+    return until(name, status -> status.phase() == Phase.ACTIVE);
+  }
+
+  public boolean until(String name, Predicate<DeviceStatus> wanted) {
+    return until(() -> wanted.test(status(name)));
+  }
+
+  /** Waits for a condition, for a minute at most. */
+  public static boolean until(java.util.function.BooleanSupplier wanted) {
+    long end = World.real().clock().nanoTime() + WAIT.toNanos();
+    while (World.real().clock().nanoTime() < end) {
+      if (wanted.getAsBoolean()) {
+        return true;
+      }
+      LockSupport.parkNanos(20_000_000L);
+    }
+    return false;
+  }
+
+  public Answer command(String name, Function<ActorRef<Answer>, DeviceCommand> command) {
+    return ask(device(name), command);
+  }
+
+  public CompletionStage<Answer> begin(
+      String name, Function<ActorRef<Answer>, DeviceCommand> command) {
+    return AskPattern.ask(device(name), command::apply, WAIT, daemon().system().scheduler());
+  }
+
+  public Answer host(Function<ActorRef<Answer>, HostCommand> command) {
+    return ask(daemon().host(), command);
+  }
+
+  public Answer fault(String name, String disk, String rule) {
+    return command(name, replyTo -> new DeviceCommand.InjectFault(disk, rule, replyTo));
+  }
+
+  public Answer stop(String name, boolean force) {
+    return command(name, replyTo -> new DeviceCommand.Stop(force, 0, replyTo));
+  }
+
+  /** How often events of this kind were told. */
+  public long count(String kind) {
+    ActorRef<MonitorCommand> monitor = ask(daemon().host(), HostCommand.GetMonitor::new);
+    Map<String, Long> counts = ask(monitor, MonitorCommand.Counts::new);
+    return counts.getOrDefault(kind, 0L);
+  }
+
+  public List<Event> events() {
+    ActorRef<MonitorCommand> monitor = ask(daemon().host(), HostCommand.GetMonitor::new);
+    return ask(monitor, replyTo -> new MonitorCommand.Recent(0, 1000, replyTo));
+  }
+
+  public ActorRef<DeviceCommand> device(String name) {
+    Optional<ActorRef<DeviceCommand>> found =
+        ask(daemon().host(), replyTo -> new HostCommand.Find(name, replyTo));
+    return found.orElseThrow();
+  }
+
+  public <C, T> T ask(ActorRef<C> actor, Function<ActorRef<T>, C> question) {
+    try {
+      return AskPattern.<C, T>ask(actor, question::apply, WAIT, daemon().system().scheduler())
+          .toCompletableFuture()
+          .get(WAIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(interrupted);
+    } catch (ExecutionException | TimeoutException failed) {
+      throw new IllegalStateException(failed);
+    }
+  }
+
+  /** Something that a client does with the export of a device. */
+  public interface Client {
+    void use(OfflineDisk disk) throws IOException;
+  }
+
+  public void client(String name, Client client) throws IOException, OfflineException {
+    try (OfflineDisks disks = new OfflineDisks()) {
+      client.use(
+          disks.open(
+              "nbd:unix:" + directory.resolve("nbd.sock") + ":" + name, DiskOpener.Mode.OWN));
+    }
+  }
+
+  /** A block's content by its number and version. */
+  public static ByteBuffer block(int number, int version) {
+    ByteBuffer bytes = ByteBuffer.allocate(4096);
+    while (bytes.hasRemaining()) {
+      bytes.putInt(number).putInt(version);
+    }
+    return bytes.flip();
+  }
+
+  /** Overwrites copies beneath whoever uses them. */
+  public void destroyCopies(String name, int... copies) throws IOException {
+    DeviceImage image = images.get(name);
+    if (image == null) {
+      throw new IOException("no device " + name);
+    }
+    CopyLayout layout = image.placement().orElseThrow().layout();
+    byte[] noise = new byte[16 << 10];
+    java.util.Arrays.fill(noise, (byte) 0x5A);
+    try (FileChannel file = FileChannel.open(spare(name), StandardOpenOption.WRITE)) {
+      for (int copy : copies) {
+        CopyPlace place = image.placement().orElseThrow().places().get(copy);
+        file.write(ByteBuffer.wrap(noise, 0, CopyLayout.UNIT_BYTES), place.offsetBytes());
+        for (int area = 0; area < 2; area++) {
+          file.write(ByteBuffer.wrap(noise), place.offsetBytes() + layout.areaOffsetBytes(area));
+        }
+      }
+      file.force(true);
+    }
+  }
+
+  /** Ends the daemon; the files stay. */
+  public void stopDaemon() {
+    daemon.ifPresent(Daemon::close);
+    daemon = Optional.empty();
+  }
+
+  @Override
+  public void close() {
+    stopDaemon();
+  }
+
+  public boolean exists(String file) {
+    return Files.exists(directory.resolve(file));
+  }
+}
