@@ -1,4 +1,4 @@
-# about: the daemon serves a device as a block device, remaps below it, dies and takes it back
+# about: the daemon serves a device as a block device, remaps below it, dies and takes it back (not seen green yet)
 # limit: 900
 # case-limit: 420
 # sets: all
