@@ -3,6 +3,7 @@ package io.spared.disk;
 import io.spared.disk.DiskReport.Health;
 import io.spared.ffi.Errno;
 import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.engine.Completions;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
@@ -17,6 +18,7 @@ import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -30,7 +32,10 @@ import org.jspecify.annotations.Nullable;
  * <p>A proof is two things, both within one deadline and both begun after the proof was asked for:
  * the disk at the address is still the one that was opened, and a sector known to be good can be
  * read through the open disk. Several who ask at once share a proof; who asks while one runs waits
- * for the next, since his error may be newer than what this one reads.
+ * for the next, since his error may be newer than what this one reads. What is learned while a
+ * proof runs counts: a disk that went away meanwhile, errors in many distant places (the first of
+ * them began this proof), or a reading that failed on the way to the disk leave nothing proved,
+ * whatever else could be read.
  *
  * <p>Lives on the device's home ring. When it crashes its device fails and is assembled again;
  * nothing durable depends on it.
@@ -38,6 +43,12 @@ import org.jspecify.annotations.Nullable;
 public final class DiskActor extends AbstractBehavior<DiskCommand> {
   /** Proof reads that the kernel may hold before the disk is disbelieved without asking. */
   private static final int HELD_MAX = 4;
+
+  /**
+   * Looks at the identity that may be out at a time: opening a disk that hangs keeps a thread of
+   * those that all devices share for what blocks.
+   */
+  private static final int LOOKS_MAX = 4;
 
   private static final Duration TICK = Duration.ofSeconds(1);
 
@@ -76,6 +87,7 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
   private boolean sectorRead;
   private boolean identityLooked;
   private long looks;
+  private int looksOut;
   private long lookOfProof;
   private @Nullable IoRequest reading;
   private int held;
@@ -113,7 +125,10 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
 
   @Override
   public Receive<DiskCommand> createReceive() {
-    return newReceiveBuilder().onMessage(DiskCommand.class, this::receive).build();
+    return newReceiveBuilder()
+        .onMessage(DiskCommand.class, this::receive)
+        .onSignal(PostStop.class, signal -> stopped())
+        .build();
   }
 
   private Behavior<DiskCommand> receive(DiskCommand command) {
@@ -161,6 +176,9 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
     } else if (held >= HELD_MAX) {
       health.notProved("it has not answered " + held + " earlier proofs");
       endProof(false);
+    } else if (looksOut >= LOOKS_MAX) {
+      health.notProved("its identity could not be seen in " + looksOut + " earlier proofs");
+      endProof(false);
     } else if (health.hasManyDistantErrors(now())) {
       health.notProved("errors in many distant places at once");
       endProof(false);
@@ -172,21 +190,35 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
   }
 
   private void look(long number) {
+    looksOut++;
     IdentityProof identity = setup.identity();
     ActorRef<DiskCommand> me = self;
     CompletableFuture<Void> unused =
-        CompletableFuture.supplyAsync(identity::trouble, setup.blocking())
-            .handle((trouble, failure) -> {
-              String why =
-                  failure == null
-                      ? trouble.orElse("")
-                      : "its identity could not be looked at: " + failure.getMessage();
-              me.tell(new DiskCommand.IdentityLooked(number, why.isEmpty(), why));
+        CompletableFuture.supplyAsync(() -> found(number, identity), setup.blocking())
+            .handle((looked, failure) -> {
+              me.tell(failure == null ? looked : notFound(number, failure));
               return null;
             });
     if (unused.isCancelled()) {
       throw new IllegalStateException("a look was cancelled before it began");
     }
+  }
+
+  private static DiskCommand.IdentityLooked found(long number, IdentityProof identity) {
+    try {
+      String why = identity.trouble().orElse("");
+      return new DiskCommand.IdentityLooked(
+          number, why.isEmpty() ? DiskCommand.Finding.SAME : DiskCommand.Finding.NOT_IT, why);
+    } catch (DiskException e) {
+      return notFound(number, e);
+    }
+  }
+
+  private static DiskCommand.IdentityLooked notFound(long number, Throwable failure) {
+    return new DiskCommand.IdentityLooked(
+        number,
+        DiskCommand.Finding.UNKNOWN,
+        "its identity could not be looked at: " + failure.getMessage());
   }
 
   /** The next known-good candidate that is not itself what somebody complains about. */
@@ -244,13 +276,14 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
       }
       case FAILED -> {
         Errno errno = io.errno();
-        if (errno != null) {
-          health.failed(errno, io.offsetBytes(), now());
-        }
-        if (health.health() == Health.GONE) {
-          endProof(false);
-        } else {
-          readCandidate();
+        Errno said = errno == null ? Errno.OTHER : errno;
+        health.failed(said, io.offsetBytes(), now());
+        switch (ErrorPolicy.faultOf(said)) {
+          case MEDIA, TO_BE_PROVED -> readCandidate();
+          case TRANSPORT, TIMEOUT, NO_SPACE, PROTECTION, UNSUPPORTED -> {
+            health.notProved("a proof could not be read: " + said.meaning());
+            endProof(false);
+          }
         }
       }
       default -> {
@@ -261,21 +294,35 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
   }
 
   private void identityLooked(DiskCommand.IdentityLooked look) {
+    looksOut--;
     if (!proving || look.look() != lookOfProof) {
       return;
     }
-    if (look.same()) {
-      identityLooked = true;
-      proveIfBoth();
-    } else {
-      health.isAnother(look.reason());
-      endProof(false);
+    switch (look.finding()) {
+      case SAME -> {
+        identityLooked = true;
+        proveIfBoth();
+      }
+      case NOT_IT -> {
+        health.isAnother(look.reason());
+        endProof(false);
+      }
+      case UNKNOWN -> {
+        health.notProved(look.reason());
+        endProof(false);
+      }
     }
   }
 
   private void proveIfBoth() {
-    if (proving && sectorRead && identityLooked) {
-      endProof(true);
+    if (!proving || !sectorRead || !identityLooked) {
+      return;
+    }
+    if (health.hasManyDistantErrors(now())) {
+      health.notProved("errors in many distant places at once");
+      endProof(false);
+    } else {
+      endProof(health.health() != Health.GONE);
     }
   }
 
@@ -326,9 +373,14 @@ public final class DiskActor extends AbstractBehavior<DiskCommand> {
       port.cancel(read);
     }
     endProofsAtStop();
-    port.detach();
     setup.owner().accept(new DiskReport.Stopped(setup.number()));
     return Behaviors.stopped();
+  }
+
+  /** However it ends, the port goes back; what the kernel holds ends as it ends. */
+  private Behavior<DiskCommand> stopped() {
+    port.detach();
+    return this;
   }
 
   private void endProofsAtStop() {

@@ -2,9 +2,8 @@ package io.spared.disk;
 
 import io.spared.disk.DiskReport.Health;
 import io.spared.ffi.Errno;
-import java.util.ArrayDeque;
-import java.util.HashSet;
-import java.util.Set;
+import java.util.HashMap;
+import java.util.Map;
 
 /**
  * How one disk stands, from what was seen of it. Pure: time comes in as a number.
@@ -18,14 +17,12 @@ final class DiskHealth {
 
   private static final int REGIONS = 64;
 
-  /** Errors beyond these in one window say nothing new. */
-  private static final int ERRORS_MAX = 1024;
-
-  private record Seen(long atNanos, long region) {}
-
   private final DiskPolicy policy;
   private final long regionBytes;
-  private final ArrayDeque<Seen> uncertain = new ArrayDeque<>();
+
+  /** The last error of uncertain kind in each region that had one: bounded, whatever comes. */
+  private final Map<Long, Long> uncertainNanosByRegion = new HashMap<>();
+
   private boolean hasMediaFaults;
   private Health health = Health.WELL;
   private String reason = "no error was seen";
@@ -51,11 +48,7 @@ final class DiskHealth {
   void failed(Errno errno, long offsetBytes, long nowNanos) {
     switch (ErrorPolicy.faultOf(errno)) {
       case MEDIA -> mediaFault(errno, offsetBytes);
-      case TO_BE_PROVED -> {
-        if (uncertain.size() < ERRORS_MAX) {
-          uncertain.add(new Seen(nowNanos, offsetBytes / regionBytes));
-        }
-      }
+      case TO_BE_PROVED -> uncertainNanosByRegion.put(offsetBytes / regionBytes, nowNanos);
       case TIMEOUT ->
           change(Health.DOUBTFUL, "a request at byte " + offsetBytes + " was not answered in time");
       case TRANSPORT -> {
@@ -80,16 +73,8 @@ final class DiskHealth {
   /** Errors in so many places at once that they cannot all be the medium's. */
   boolean hasManyDistantErrors(long nowNanos) {
     long windowNanos = policy.errorsWindow().toNanos();
-    while (true) {
-      Seen oldest = uncertain.peek();
-      if (oldest == null || nowNanos - oldest.atNanos() <= windowNanos) {
-        break;
-      }
-      uncertain.remove();
-    }
-    Set<Long> regions = new HashSet<>();
-    uncertain.forEach(seen -> regions.add(seen.region()));
-    return regions.size() >= policy.distantErrorsMax();
+    uncertainNanosByRegion.values().removeIf(at -> nowNanos - at > windowNanos);
+    return uncertainNanosByRegion.size() >= policy.distantErrorsMax();
   }
 
   /** It proved itself, after this error if there was one. */

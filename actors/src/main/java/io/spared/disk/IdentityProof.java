@@ -9,8 +9,12 @@ import java.util.Optional;
 
 /** Looks whether the disk at an address is still the one that was opened. It may block. */
 public interface IdentityProof {
-  /** Empty when it is; otherwise why not. */
-  Optional<String> trouble();
+  /**
+   * Empty when it is; otherwise why not.
+   *
+   * @throws DiskException when that cannot be said now
+   */
+  Optional<String> trouble() throws DiskException;
 
   /** Opens the address once more to look, beside the open disk, and compares what identifies it. */
   static IdentityProof by(DiskOpener opener, Disk disk) {
@@ -27,7 +31,10 @@ public interface IdentityProof {
         }
         return Optional.empty();
       } catch (DiskException e) {
-        return Optional.of(String.valueOf(e.getMessage()));
+        return switch (e.reason()) {
+          case MISSING, NOT_A_DISK, TOO_SMALL -> Optional.of(String.valueOf(e.getMessage()));
+          case BUSY, READ_ONLY, NO_PERMISSION, MOUNTED, UNSUPPORTED, IO -> throw e;
+        };
       }
     };
   }
