@@ -186,7 +186,7 @@ final class Render {
         text,
         "surface",
         String.format(Locale.ROOT, "%.2f%% read", s.surfacePercent())
-            + ", done "
+            + ", at this pace done by "
             + when(s.surfaceEstimate())
             + ", "
             + s.surfaceUnreadable()
