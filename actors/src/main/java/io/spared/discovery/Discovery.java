@@ -21,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -65,6 +66,8 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   private Optional<Boolean> saidByPerson = Optional.empty();
   private long numbers;
   private int retriesUsed;
+  private boolean delayed = true;
+  private OptionalLong changesSinceNanos = OptionalLong.empty();
   private Set<BlockDevice> listed = Set.of();
   private @Nullable ActorRef<Stopped> stopping;
 
@@ -110,7 +113,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
       case DiscoveryCommand.Stop c -> stop(c);
       case DiscoveryNews.LookAgain _ -> look();
       case DiscoveryNews.Looked news -> looked(news);
-      case DiscoveryNews.Due news -> want(news.why(), true);
+      case DiscoveryNews.Due news -> due(news);
       case DiscoveryNews.Listed news -> listed(news);
       case DiscoveryNews.GivenUp news -> giveUp(news.scan(), news.sentence());
       case DiscoveryNews.ServedNow news -> servedNow(news);
@@ -156,10 +159,32 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     want(command.why(), command.activate());
   }
 
+  /**
+   * Waits until it is quiet, but not for ever: a disk that comes and goes all the time must not
+   * hide the others. Before the first scan there is nothing to do: it sees every disk, and the wait
+   * before it is as long as the configuration says.
+   */
   private void diskChanged(DiscoveryCommand.DiskChanged news) {
+    if (stopping != null || delayed) {
+      return;
+    }
     retriesUsed = 0;
+    long now = parts.engine().nanoTime();
+    if (changesSinceNanos.isEmpty()) {
+      changesSinceNanos = OptionalLong.of(now);
+    }
+    if (now - changesSinceNanos.getAsLong() > settings.lookInterval().toNanos()
+        && timers.isTimerActive("due")) {
+      return;
+    }
     timers.startSingleTimer(
         "due", new DiscoveryNews.Due("a change of " + news.kernelName()), settings.settle());
+  }
+
+  private void due(DiscoveryNews.Due news) {
+    delayed = false;
+    changesSinceNanos = OptionalLong.empty();
+    want(news.why(), true);
   }
 
   /** One question at a time: a list that does not come is not asked for again. */

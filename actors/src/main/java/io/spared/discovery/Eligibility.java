@@ -25,7 +25,22 @@ public final class Eligibility {
    */
   private static final long BYTES_MIN = 4 << 20;
 
+  private static final Pattern LOOP = Pattern.compile("loop\\d+");
+
   private Eligibility() {}
+
+  /** Whether disks of this kernel's name are of a kind that is never part of a set-up. */
+  public static boolean isNeverLookedAt(String kernelName) {
+    return NEVER.matcher(kernelName).matches();
+  }
+
+  /**
+   * Whether this is no disk but a place for one: a loop device without a file. Most systems list
+   * several, and nobody wants to hear of them.
+   */
+  static boolean isEmptyPlace(BlockDevice device) {
+    return device.sizeBytes() == 0 && LOOP.matcher(device.kernelName()).matches();
+  }
 
   /**
    * Why this disk is not opened, or nothing when it may be.
@@ -40,7 +55,7 @@ public final class Eligibility {
     if (device.backingFile().filter(servedByUs::contains).isPresent()) {
       return Optional.of("it is a loop over a disk that spared serves");
     }
-    if (NEVER.matcher(name).matches()) {
+    if (isNeverLookedAt(name)) {
       return Optional.of("devices of its kind are never part of a set-up unless named");
     }
     if (device.sizeBytes() < BYTES_MIN) {

@@ -72,6 +72,9 @@ final class ScanRun {
     }
     probing = true;
     for (BlockDevice device : listed) {
+      if (Eligibility.isEmptyPlace(device)) {
+        continue;
+      }
       Eligibility.obstacle(device, served().names())
           .ifPresentOrElse(
               why -> leftAlone.add(device.address() + ": " + why), () -> toProbe.add(device));

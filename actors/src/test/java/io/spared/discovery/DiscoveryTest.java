@@ -328,6 +328,65 @@ class DiscoveryTest {
   }
 
   @Test
+  void aUeventDoesNotShortenTheDelayAfterTheStart() throws Exception {
+    makeTank();
+    connect();
+    start(AUTOMATIC);
+
+    system().tell(new DiscoveryCommand.DiskChanged("sda"));
+
+    assertThat(until(() -> !activated.isEmpty())).isTrue();
+    assertThat(world.nowNanos()).isGreaterThan(AUTOMATIC.delay().toNanos());
+  }
+
+  @Test
+  void aDiskThatComesAndGoesAllTheTimeDoesNotHideOneThatComesOnce() throws Exception {
+    makeTank();
+    connect("sdb");
+    start(AUTOMATIC);
+    scan(true);
+    world.runFor(Duration.ofMinutes(30));
+    connect("sda");
+
+    long begun = world.nowNanos();
+    while (activated.isEmpty() && world.nowNanos() - begun < SOON.toNanos()) {
+      system().tell(new DiscoveryCommand.DiskChanged("sdz"));
+      world.runFor(AUTOMATIC.settle().dividedBy(2));
+    }
+
+    assertThat(activated).extracting(SetUp::name).containsExactly("tank");
+  }
+
+  @Test
+  void anEmptyLoopDeviceIsNotSpokenOfAndADriveWithoutAMediumIs() throws Exception {
+    makeTank();
+    connect();
+    listed.add(empty("loop3"));
+    listed.add(empty("sr0"));
+    listed.add(empty("sdc"));
+    start(AUTOMATIC);
+
+    ScanReport report = scan(true);
+
+    assertThat(report.leftAlone()).noneMatch(line -> line.contains("loop3"));
+    assertThat(report.leftAlone()).anyMatch(line -> line.contains("sr0"));
+    assertThat(report.leftAlone()).anyMatch(line -> line.contains("sdc: it has no medium"));
+  }
+
+  private static BlockDevice empty(String name) {
+    return new BlockDevice(
+        Shelf.address(name),
+        name,
+        "7:3",
+        0,
+        false,
+        List.of(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  @Test
   void aDiskThatComesLongAfterAllRetriesIsSeenInTheSystemsList() throws Exception {
     makeTank();
     connect("sdb");

@@ -8,6 +8,7 @@ import io.spared.app.config.Problem;
 import io.spared.app.control.ControlServer;
 import io.spared.app.control.Routes;
 import io.spared.app.discovery.DiscoveryService;
+import io.spared.app.discovery.DiskWatch;
 import io.spared.app.files.AuditFile;
 import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
@@ -64,6 +65,7 @@ public final class Daemon implements AutoCloseable {
   private final ActorRef<HostCommand> host;
   private final ActorRef<DiscoveryCommand> discovery;
   private final ControlServer control;
+  private final DiskWatch watch;
   private DaemonConfig config;
 
   private Daemon(
@@ -83,6 +85,9 @@ public final class Daemon implements AutoCloseable {
     this.control =
         ControlServer.start(
             system, config.controlSocket(), config.controlConnections(), routes::handle);
+    // Last, when nothing can fail any more that would leave its thread behind.
+    this.watch = DiskWatch.start(name -> discovery.tell(new DiscoveryCommand.DiskChanged(name)));
+    var _ = system.getWhenTerminated().whenComplete((done, failure) -> watch.end());
   }
 
   static int run(String[] arguments) {
@@ -301,6 +306,7 @@ public final class Daemon implements AutoCloseable {
   @Override
   public void close() {
     closing = true;
+    watch.end();
     ServiceManager.stopping();
     Duration drain = config.defaults().deadlines().drain();
     for (DeviceSettings device : config.devices()) {
@@ -325,6 +331,7 @@ public final class Daemon implements AutoCloseable {
     } catch (ExecutionException | TimeoutException late) {
       log.error("not everything ended in time: {}", late.toString());
     }
+    watch.close();
     control.close();
     system.terminate();
     try {

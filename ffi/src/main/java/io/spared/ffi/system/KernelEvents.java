@@ -77,6 +77,9 @@ public final class KernelEvents implements AutoCloseable {
             address + MESSAGE_MAX + 32,
             1,
             (int) Math.min(Integer.MAX_VALUE, timeout.toMillis()));
+    if (ready < 0 && Errno.of((int) -ready) != Errno.EINTR) {
+      throw new NativeException("wait for " + socket, Errno.of((int) -ready));
+    }
     if (ready <= 0) {
       return Optional.empty();
     }
