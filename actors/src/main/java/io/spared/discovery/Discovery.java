@@ -10,6 +10,7 @@ import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.Completions;
 import io.spared.ffi.engine.IoRequest;
+import io.spared.format.Epoch;
 import io.spared.format.Position;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -49,6 +50,9 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   /** How soon a disk that found no free buffer asks again. */
   private static final Duration BUFFER_RETRY = Duration.ofMillis(10);
 
+  /** Scans are counted from 1. */
+  private static final long NO_SCAN = 0;
+
   private final DiscoveryParts parts;
   private final DiscoverySettings settings;
   private final ActorRef<DiscoveryRequest> owner;
@@ -56,6 +60,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   private final Completions completions;
   private final Map<Long, DiskProbe> probes = new HashMap<>();
   private final Set<UUID> asked = new HashSet<>();
+  private final Map<UUID, Epoch> noted = new HashMap<>();
   private final Map<UUID, String> lastAudited = new HashMap<>();
   private final List<ActorRef<ScanReport>> nextAskers = new ArrayList<>();
   private final Set<UUID> forbidden = new HashSet<>();
@@ -205,10 +210,36 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
         });
   }
 
+  /** Once for each start of a device, however it came to be started. */
+  private void noteServed(DiscoveryRequest.Served served) {
+    served
+        .positions()
+        .forEach((deviceId, position) -> {
+          if (!position.epoch().equals(noted.put(deviceId, position.epoch()))) {
+            ran(deviceId, position);
+          }
+        });
+  }
+
+  /** Devices that are configured start without a word to discovery. */
+  private void askWhatIsServed() {
+    OneAnswer.ask(
+        getContext(),
+        DiscoveryRequest.Served.class,
+        owner,
+        settings.answerDeadline(),
+        DiscoveryRequest.WhatIsServed::new,
+        (served, late) ->
+            served == null
+                ? new DiscoveryNews.GivenUp(NO_SCAN, "nobody said in time what is served")
+                : new DiscoveryNews.ServedNow(NO_SCAN, served));
+  }
+
   private void looked(DiscoveryNews.Looked news) {
     if (stopping != null) {
       return;
     }
+    askWhatIsServed();
     timers.startSingleTimer("look", new DiscoveryNews.LookAgain(), settings.lookInterval());
     for (BlockDevice device : news.devices()) {
       if (!listed.isEmpty() && !listed.contains(device)) {
@@ -289,6 +320,7 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   }
 
   private void servedNow(DiscoveryNews.ServedNow news) {
+    noteServed(news.served());
     ScanRun run = current(news.scan());
     if (run != null) {
       run.served(news.served());

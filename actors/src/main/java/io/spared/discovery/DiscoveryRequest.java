@@ -1,5 +1,7 @@
 package io.spared.discovery;
 
+import io.spared.format.Position;
+import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -21,11 +23,18 @@ public sealed interface DiscoveryRequest {
    *
    * @param deviceIds of all devices that are supervised, whatever their phase
    * @param names kernel names (ublkb0) and paths under which they are served
+   * @param positions what each device that has been assembled stands at: all that is older has been
+   *     left behind
    */
-  record Served(Set<UUID> deviceIds, Set<String> names) {
+  record Served(Set<UUID> deviceIds, Set<String> names, Map<UUID, Position> positions) {
     public Served {
       deviceIds = Set.copyOf(deviceIds);
       names = Set.copyOf(names);
+      positions = Map.copyOf(positions);
+    }
+
+    public Served(Set<UUID> deviceIds, Set<String> names) {
+      this(deviceIds, names, Map.of());
     }
   }
 

@@ -6,10 +6,14 @@ import io.spared.device.DeviceStatus;
 import io.spared.discovery.DiscoveryRequest;
 import io.spared.discovery.SetUp;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.Epoch;
+import io.spared.format.Position;
 import io.spared.ring.OneAnswer;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -116,10 +120,16 @@ public final class DiscoveredDevices extends AbstractBehavior<DiscoveredDevices.
       return;
     }
     Set<UUID> deviceIds = new HashSet<>();
+    Map<UUID, Position> positions = new HashMap<>();
     for (DeviceStatus status : supervised.statuses().get()) {
-      identifier(status.uuid()).ifPresent(deviceIds::add);
+      Optional<UUID> deviceId = identifier(status.uuid());
+      deviceId.ifPresent(deviceIds::add);
+      Optional<Epoch> epoch = Epoch.parse(status.epoch());
+      if (deviceId.isPresent() && epoch.isPresent()) {
+        positions.put(deviceId.get(), new Position(epoch.get(), status.sequence()));
+      }
     }
-    supervised.replyTo().tell(new DiscoveryRequest.Served(deviceIds, Set.of()));
+    supervised.replyTo().tell(new DiscoveryRequest.Served(deviceIds, Set.of(), positions));
   }
 
   /** Empty while a device is being assembled and its metadata is not read. */

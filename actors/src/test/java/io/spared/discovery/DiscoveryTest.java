@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.spared.discovery.DiscoveryCommand.ScanReport;
 import io.spared.discovery.Judgement.Decision;
+import io.spared.format.Epoch;
 import io.spared.format.Form;
+import io.spared.format.Position;
 import io.spared.monitor.MonitorCommand;
 import io.spared.sim.SimDrive;
 import io.spared.sim.SimOpener;
@@ -43,6 +45,8 @@ class DiscoveryTest {
   private final List<BlockDevice> listed = new ArrayList<>();
   private final List<SetUp> activated = new ArrayList<>();
   private final Set<UUID> served = new HashSet<>();
+  private final Map<UUID, Position> running = new HashMap<>();
+  private int timesRemembered;
   private final Set<String> adopted = new HashSet<>();
   private final List<MonitorCommand> told = new ArrayList<>();
   private final List<ScanReport> reports = new ArrayList<>();
@@ -65,6 +69,7 @@ class DiscoveryTest {
 
         @Override
         public void remember(Remembered one) {
+          timesRemembered++;
           remembered.put(one.deviceId(), one);
         }
 
@@ -177,7 +182,7 @@ class DiscoveryTest {
     }
     switch (request) {
       case DiscoveryRequest.WhatIsServed r ->
-          r.replyTo().tell(new DiscoveryRequest.Served(served, Set.of()));
+          r.replyTo().tell(new DiscoveryRequest.Served(served, Set.of(), running));
       case DiscoveryRequest.Activate r -> {
         activated.add(r.setUp());
         served.add(r.setUp().deviceId());
@@ -325,6 +330,28 @@ class DiscoveryTest {
     system().tell(new DiscoveryCommand.DiskChanged("sda"));
 
     assertThat(until(() -> activated.size() == 1)).isTrue();
+  }
+
+  @Test
+  void aDeviceThatStartedWithoutDiscoveryIsRememberedOnceForEachStart() {
+    UUID deviceId = new UUID(3, 4);
+    start(DiscoverySettings.standard(false, false));
+    world.runFor(SOON);
+    assertThat(remembered).isEmpty();
+
+    Position first = new Position(new Epoch(5, 77), 100);
+    running.put(deviceId, first);
+    assertThat(until(() -> !remembered.isEmpty())).isTrue();
+    running.put(deviceId, new Position(first.epoch(), 101));
+    world.runFor(SOON);
+
+    assertThat(remembered.values()).containsExactly(new Remembered(deviceId, first));
+    assertThat(timesRemembered).isEqualTo(1);
+
+    Position second = new Position(new Epoch(6, 78), 102);
+    running.put(deviceId, second);
+    assertThat(until(() -> timesRemembered == 2)).isTrue();
+    assertThat(remembered.values()).containsExactly(new Remembered(deviceId, second));
   }
 
   @Test

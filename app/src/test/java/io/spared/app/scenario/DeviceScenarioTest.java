@@ -41,6 +41,20 @@ final class DeviceScenarioTest {
   }
 
   @Test
+  void aConfiguredDeviceIsRememberedAgainstOlderStatesOfIt() throws IOException, OfflineException {
+    try (Trial trial = new Trial(directory).create("a").start("a")) {
+      assertThat(trial.serves("a")).isTrue();
+      DeviceStatus status = trial.status("a");
+      Path file = directory.resolve("data/devices/" + status.uuid() + ".ran");
+
+      assertThat(Trial.until(() -> Files.exists(file))).isTrue();
+
+      assertThat(Files.readString(file))
+          .startsWith(status.uuid() + " " + status.epoch().replace('-', ' ') + " ");
+    }
+  }
+
+  @Test
   void stoppingADeviceThatIsUsedIsRefusedNamingItsUserUnlessForced()
       throws IOException, OfflineException {
     try (Trial trial = new Trial(directory).create("a").start("a")) {
