@@ -38,8 +38,17 @@ public final class RemapTable implements RemapEntries {
 
   private static final int SEGMENT_STEP = 64;
 
-  /** Keys that are compared together; 64 bytes, a cache line. */
+  /**
+   * Entries whose keys are compared together: eight keys, 64 bytes, and right behind them their
+   * eight values, so that what a hit reads is on one page and in lines that are fetched together.
+   */
   private static final int BUCKET = 8;
+
+  /** From the word of an entry's key to those of the rest of it, in the same bucket. */
+  private static final int VALUE = BUCKET;
+
+  private static final int LOST_LOW = 2 * BUCKET;
+  private static final int LOST_HIGH = 3 * BUCKET;
 
   /** Blocks that share a segment, so that neighbours are found in the same few cache lines. */
   private static final int GROUP_SHIFT = 4;
@@ -81,6 +90,8 @@ public final class RemapTable implements RemapEntries {
   /** Words of an entry: key and value, and two of lost bits where they do not fit the value. */
   private final int stride;
 
+  private final int bucketWords;
+
   private volatile long sparesInUse;
   private final CopyOnWriteArrayList<TableReader> readers = new CopyOnWriteArrayList<>();
 
@@ -101,6 +112,7 @@ public final class RemapTable implements RemapEntries {
     this.blockCount = blockCount;
     this.sectorsPerBlock = sectorsPerBlock;
     this.stride = sectorsPerBlock <= INLINE_SECTORS_MAX ? 2 : 4;
+    this.bucketWords = stride * BUCKET;
     int shift = REGION_SHIFT_MIN;
     while ((blockCount >>> shift) >= 1L << SUMMARY_BITS_MAX_SHIFT) {
       shift++;
@@ -161,20 +173,19 @@ public final class RemapTable implements RemapEntries {
     long hash = hash(block);
     long[][] seenDirectory = (long[][]) DIRECTORY.getAcquire(this);
     long[] segment = (long[]) SEGMENT.getAcquire(seenDirectory, slotOf(hash, seenDirectory));
-    int capacity = capacity(segment);
-    int first = bucketOf(hash, block, capacity);
+    int first = wordOf(bucketOf(hash, block, capacity(segment)));
     long key = block + 1;
     while (true) {
       int match = matches(segment, first, key);
       if (match != 0) {
-        fill(into, segment, capacity, first + Integer.numberOfTrailingZeros(match));
+        fill(into, segment, first + Integer.numberOfTrailingZeros(match));
         return true;
       }
-      if (segment[first + BUCKET] == 0) {
+      if (segment[first + BUCKET - 1] == 0) {
         into.clean();
         return false;
       }
-      first = first + BUCKET == capacity ? 0 : first + BUCKET;
+      first = first + bucketWords == segment.length ? 1 : first + bucketWords;
     }
   }
 
@@ -184,14 +195,14 @@ public final class RemapTable implements RemapEntries {
    * fetched for the next lookup meanwhile.
    */
   private static int matches(long[] segment, int first, long key) {
-    long d0 = segment[first + 1] ^ key;
-    long d1 = segment[first + 2] ^ key;
-    long d2 = segment[first + 3] ^ key;
-    long d3 = segment[first + 4] ^ key;
-    long d4 = segment[first + 5] ^ key;
-    long d5 = segment[first + 6] ^ key;
-    long d6 = segment[first + 7] ^ key;
-    long d7 = segment[first + 8] ^ key;
+    long d0 = segment[first] ^ key;
+    long d1 = segment[first + 1] ^ key;
+    long d2 = segment[first + 2] ^ key;
+    long d3 = segment[first + 3] ^ key;
+    long d4 = segment[first + 4] ^ key;
+    long d5 = segment[first + 5] ^ key;
+    long d6 = segment[first + 6] ^ key;
+    long d7 = segment[first + 7] ^ key;
     // Keys are far below 2^63, so a difference minus one is negative for equal keys alone.
     return (int)
         (((d0 - 1) >>> 63)
@@ -204,8 +215,8 @@ public final class RemapTable implements RemapEntries {
             | ((d7 - 1) >>> 63) << 7);
   }
 
-  private void fill(Lookup into, long[] segment, int capacity, int at) {
-    long value = segment[1 + capacity + at];
+  private void fill(Lookup into, long[] segment, int word) {
+    long value = segment[word + VALUE];
     boolean remapped = (value >>> REMAPPED_BIT & 1) != 0;
     into.place = remapped ? value & PLACE_MASK : Place.MAIN;
     into.pending = !remapped;
@@ -213,8 +224,8 @@ public final class RemapTable implements RemapEntries {
       into.lostLow = value >>> INLINE_LOST_SHIFT;
       into.lostHigh = 0;
     } else {
-      into.lostLow = segment[1 + 2 * capacity + at];
-      into.lostHigh = segment[1 + 3 * capacity + at];
+      into.lostLow = segment[word + LOST_LOW];
+      into.lostHigh = segment[word + LOST_HIGH];
     }
   }
 
@@ -371,8 +382,8 @@ public final class RemapTable implements RemapEntries {
       int index = slotOf(hash, directory);
       long[] segment = directory[index];
       int capacity = capacity(segment);
-      int at = indexOf(segment, capacity, hash, block);
-      boolean isNew = segment[1 + at] == 0;
+      int at = wordOf(indexOf(segment, capacity, hash, block));
+      boolean isNew = segment[at] == 0;
       if (isNew && isFull(segment, capacity)) {
         makeRoom(index);
         continue;
@@ -381,9 +392,9 @@ public final class RemapTable implements RemapEntries {
       if (isNew) {
         changed[0]++;
       } else {
-        count(changed[1 + capacity + at], -1);
+        count(changed[at + VALUE], -1);
       }
-      write(changed, capacity, at, block, value, lostLow, lostHigh);
+      write(changed, at, block, value, lostLow, lostHigh);
       count(value, 1);
       replace(segment, index, changed);
       return;
@@ -391,12 +402,12 @@ public final class RemapTable implements RemapEntries {
   }
 
   private void write(
-      long[] segment, int capacity, int at, long block, long value, long lostLow, long lostHigh) {
-    segment[1 + at] = block + 1;
-    segment[1 + capacity + at] = value;
+      long[] segment, int word, long block, long value, long lostLow, long lostHigh) {
+    segment[word] = block + 1;
+    segment[word + VALUE] = value;
     if (stride == 4) {
-      segment[1 + 2 * capacity + at] = lostLow;
-      segment[1 + 3 * capacity + at] = lostHigh;
+      segment[word + LOST_LOW] = lostLow;
+      segment[word + LOST_HIGH] = lostHigh;
     }
   }
 
@@ -406,11 +417,11 @@ public final class RemapTable implements RemapEntries {
     long[] segment = directory[index];
     int capacity = capacity(segment);
     int gone = indexOf(segment, capacity, hash, block);
-    count(segment[1 + capacity + gone], -1);
+    count(segment[wordOf(gone) + VALUE], -1);
     long[] without = newSegment(depth(segment), capacity);
     for (int at = 0; at < capacity; at++) {
-      if (at != gone && segment[1 + at] != 0) {
-        copyEntry(segment, capacity, at, without, capacity);
+      if (at != gone && segment[wordOf(at)] != 0) {
+        copyEntry(segment, at, without, capacity);
       }
     }
     replace(segment, index, without);
@@ -448,8 +459,8 @@ public final class RemapTable implements RemapEntries {
       int more = nextCapacity(capacity);
       long[] larger = newSegment(depth(segment), more);
       for (int at = 0; at < capacity; at++) {
-        if (segment[1 + at] != 0) {
-          copyEntry(segment, capacity, at, larger, more);
+        if (segment[wordOf(at)] != 0) {
+          copyEntry(segment, at, larger, more);
         }
       }
       replace(segment, index, larger);
@@ -472,18 +483,18 @@ public final class RemapTable implements RemapEntries {
     for (int half = 0; half < 2; half++) {
       int entries = 0;
       for (int i = 0; i < capacity; i++) {
-        if (segment[1 + i] != 0 && bit(segment[1 + i] - 1, depth) == half) {
+        if (segment[wordOf(i)] != 0 && bit(segment[wordOf(i)] - 1, depth) == half) {
           entries++;
         }
       }
       int halfCapacity = SEGMENT_ENTRIES_MIN;
-      while (halfCapacity * 3 / 4 <= entries && halfCapacity < SEGMENT_ENTRIES_MAX) {
+      while (entriesMax(halfCapacity) <= entries && halfCapacity < SEGMENT_ENTRIES_MAX) {
         halfCapacity = nextCapacity(halfCapacity);
       }
       halves[half] = newSegment(depth + 1, halfCapacity);
       for (int i = 0; i < capacity; i++) {
-        if (segment[1 + i] != 0 && bit(segment[1 + i] - 1, depth) == half) {
-          copyEntry(segment, capacity, i, halves[half], halfCapacity);
+        if (segment[wordOf(i)] != 0 && bit(segment[wordOf(i)] - 1, depth) == half) {
+          copyEntry(segment, i, halves[half], halfCapacity);
         }
       }
     }
@@ -512,11 +523,12 @@ public final class RemapTable implements RemapEntries {
     DIRECTORY.setRelease(this, larger);
   }
 
-  private void copyEntry(long[] from, int fromCapacity, int at, long[] to, int toCapacity) {
-    long block = from[1 + at] - 1;
-    int target = indexOf(to, toCapacity, hash(block), block);
-    for (int word = 0; word < stride; word++) {
-      to[1 + word * toCapacity + target] = from[1 + word * fromCapacity + at];
+  private void copyEntry(long[] from, int at, long[] to, int toCapacity) {
+    int source = wordOf(at);
+    long block = from[source] - 1;
+    int target = wordOf(indexOf(to, toCapacity, hash(block), block));
+    for (int word = 0; word < bucketWords; word += BUCKET) {
+      to[target + word] = from[source + word];
     }
     to[0]++;
   }
@@ -529,12 +541,12 @@ public final class RemapTable implements RemapEntries {
    * Where the block is in the segment, or the empty position where it would go. A bucket is filled
    * from its first position on, so one whose last is empty is where a search ends.
    */
-  private static int indexOf(long[] segment, int capacity, long hash, long block) {
+  private int indexOf(long[] segment, int capacity, long hash, long block) {
     int first = bucketOf(hash, block, capacity);
     long key = block + 1;
     while (true) {
       for (int at = first; at < first + BUCKET; at++) {
-        if (segment[1 + at] == key || segment[1 + at] == 0) {
+        if (segment[wordOf(at)] == key || segment[wordOf(at)] == 0) {
           return at;
         }
       }
@@ -542,9 +554,13 @@ public final class RemapTable implements RemapEntries {
     }
   }
 
-  /** A quarter stays empty: a search nearly always ends in the first bucket. */
   private static boolean isFull(long[] segment, int capacity) {
-    return entries(segment) + 1 > capacity * 3 / 4;
+    return entries(segment) + 1 > entriesMax(capacity);
+  }
+
+  /** More than a third stays empty: nine searches of ten end in the first bucket. */
+  private static int entriesMax(int capacity) {
+    return capacity * 5 / 8;
   }
 
   private long[] newSegment(int depth, int capacity) {
@@ -569,6 +585,11 @@ public final class RemapTable implements RemapEntries {
   private static int slotOf(long hash, long[][] directory) {
     // Twice, since a shift by 64 is a shift by 0.
     return (int) (hash >>> 1 >>> (32 + Integer.numberOfLeadingZeros(directory.length)));
+  }
+
+  /** Where in a segment's array the key of this position is. */
+  private int wordOf(int at) {
+    return 1 + at * stride - (at & (BUCKET - 1)) * (stride - 1);
   }
 
   /** The first position of the bucket where a search begins. */
@@ -613,7 +634,7 @@ public final class RemapTable implements RemapEntries {
     public boolean next() {
       while (true) {
         while (++at < capacity) {
-          if (segment[1 + at] != 0) {
+          if (segment[wordOf(at)] != 0) {
             return true;
           }
         }
@@ -631,11 +652,11 @@ public final class RemapTable implements RemapEntries {
 
     @Override
     public long block() {
-      return segment[1 + at] - 1;
+      return segment[wordOf(at)] - 1;
     }
 
     private long value() {
-      return segment[1 + capacity + at];
+      return segment[wordOf(at) + VALUE];
     }
 
     @Override
@@ -655,12 +676,12 @@ public final class RemapTable implements RemapEntries {
 
     @Override
     public long lostLow() {
-      return stride == 2 ? value() >>> INLINE_LOST_SHIFT : segment[1 + 2 * capacity + at];
+      return stride == 2 ? value() >>> INLINE_LOST_SHIFT : segment[wordOf(at) + LOST_LOW];
     }
 
     @Override
     public long lostHigh() {
-      return stride == 2 ? 0 : segment[1 + 3 * capacity + at];
+      return stride == 2 ? 0 : segment[wordOf(at) + LOST_HIGH];
     }
   }
 }

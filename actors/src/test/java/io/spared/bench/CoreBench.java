@@ -41,6 +41,7 @@ public final class CoreBench implements Benchmark {
     Options options =
         new OptionsBuilder()
             .include("^" + CoreLookups.class.getName().replace(".", "\\.") + "\\.")
+            .include("^" + CoreMemory.class.getName().replace(".", "\\.") + "\\.")
             .forks(quick ? 1 : 3)
             .warmupIterations(quick ? 1 : 3)
             .warmupTime(TimeValue.seconds(1))
@@ -57,6 +58,8 @@ public final class CoreBench implements Benchmark {
         case "hit" -> figures.atMost("core.lookup.hit-of-10M", nanos, "ns", 80);
         case "miss" -> figures.atMost("core.lookup.miss-in-10M", nanos, "ns", 80);
         case "chain" -> figures.report("core.lookup.dependent-chain", nanos, "ns");
+        case "memory" -> figures.report("core.memory.independent", nanos, "ns");
+        case "memoryChain" -> figures.report("core.memory.dependent", nanos, "ns");
         default -> throw new IllegalStateException("an unknown result");
       }
     }
