@@ -379,6 +379,12 @@ final class Assembly {
     return duration.toMillis() / 1000.0 + " s";
   }
 
+  /** A spare that came while serving ends as the others do. */
+  void adopt(SpareReply.Attached spare, DiskPort port) {
+    attached.put(spare.address(), spare);
+    ports.add(port);
+  }
+
   /** Nothing of it is wanted any more: writers that were begun end by themselves. */
   void abandon() {
     over = true;

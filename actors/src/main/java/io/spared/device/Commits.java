@@ -1,9 +1,12 @@
 package io.spared.device;
 
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.format.Extent;
+import io.spared.format.Placement;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +28,12 @@ final class Commits {
 
     /** Somebody changes a policy. */
     record Policy(String sentence, ActorRef<Answer> replyTo) implements Purpose {}
+
+    /** A spare becomes the device's. */
+    record Addition() implements Purpose {}
+
+    /** A range is not used any more: its spare may have it back once that is durable. */
+    record Returning(Extent extent) implements Purpose {}
 
     /** The mark of a clean stop. */
     record CleanMark() implements Purpose {}
@@ -59,6 +68,20 @@ final class Commits {
     long id = ++lastId;
     open.put(id, new Asked(changes, purpose, nowNanos));
     writer.tell(new MetadataCommand.Commit(id, changes, inbox));
+  }
+
+  /** As {@link #ask}, with the copies placed anew in the same commit. */
+  void place(
+      Placement placement,
+      List<Change> changes,
+      Map<Integer, DiskPort> ports,
+      Purpose purpose,
+      long nowNanos) {
+    long id = ++lastId;
+    List<Change> all = new ArrayList<>(changes);
+    all.add(new Change.CopiesPlaced(placement));
+    open.put(id, new Asked(all, purpose, nowNanos));
+    writer.tell(new MetadataCommand.Place(id, placement, changes, ports, inbox));
   }
 
   /** The commit was answered Committed; null when it is not one of these. */

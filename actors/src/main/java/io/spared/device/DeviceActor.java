@@ -5,6 +5,8 @@ import io.spared.device.LifeCycle.Disposition;
 import io.spared.device.LifeCycle.Effect;
 import io.spared.device.LifeCycle.Fact;
 import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
@@ -142,8 +144,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
 
   /** News of an earlier assembling: whatever it brings is given back. */
   private void late(DeviceNews news) {
-    if (news instanceof DeviceNews.FromSpares from
-        && from.reply() instanceof SpareReply.Attached attached) {
+    SpareReply reply =
+        switch (news) {
+          case DeviceNews.FromSpares from -> from.reply();
+          case DeviceNews.AddingSpare adding -> adding.reply();
+          default -> null;
+        };
+    if (reply instanceof SpareReply.Attached attached) {
       parts.spares().tell(new SpareCommand.Detach(attached.spareId(), settings.name()));
     }
   }
@@ -198,6 +205,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         if (mayGoOn(Ask.REPAIR, repair.replyTo()) && now != null) {
           repairAskers.add(repair.replyTo());
           now.repair();
+        }
+      }
+      case DeviceCommand.AddSpare add -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.ADD_SPARE, add.replyTo()) && now != null) {
+          addSpare(now, add);
         }
       }
       case DeviceCommand.SetPolicy set -> setPolicy(set);
@@ -379,6 +392,27 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
             run.nowNanos());
   }
 
+  private void addSpare(Serving now, DeviceCommand.AddSpare add) {
+    if (add.address().equals(settings.main()) || now.uses(add.address())) {
+      add.replyTo().tell(new Answer.Refused(add.address() + ": is used by this device already"));
+      return;
+    }
+    now.addSpare(add.address(), add.replyTo());
+  }
+
+  /** The disk is asked for at every assembling from before the commit that makes it needed. */
+  private void adopt(SpareReply.Attached spare, DiskPort port) {
+    Assembly done = assembly;
+    if (done != null) {
+      done.adopt(spare, port);
+    }
+    if (!settings.spares().contains(spare.address())) {
+      List<DiskAddress> all = new ArrayList<>(settings.spares());
+      all.add(spare.address());
+      settings = settings.withSpares(all);
+    }
+  }
+
   private void reconfigure(DeviceCommand.Reconfigure reconfigure) {
     DeviceSettings next = reconfigure.settings();
     boolean sameDisks =
@@ -508,6 +542,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       case DeviceNews.FromSpares from -> {
         if (now != null) {
           takeAll(now.on(from.reply()));
+        }
+      }
+      case DeviceNews.AddingSpare adding -> {
+        if (now != null) {
+          now.onAddition(adding.reply(), this::adopt);
         }
       }
       case DeviceNews.FromScrubber from -> {
@@ -790,6 +829,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       now.writer().tell(new MetadataCommand.Stop(Duration.ofMillis(100), now.metadataInbox()));
       run.leave(now.relocator());
       run.leave(now.writer());
+      now.giveUpAddition();
       now.release();
     }
     run.end();

@@ -1,5 +1,6 @@
 package io.spared.device;
 
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import java.util.List;
@@ -71,6 +72,11 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
 
   /** Mend the copies now; answered with what came of it. */
   record Repair(ActorRef<Answer> replyTo) implements Public {}
+
+  /**
+   * Take a further spare while serving; answered once it is durably the device's, or with why not.
+   */
+  record AddSpare(DiskAddress address, ActorRef<Answer> replyTo) implements Public {}
 
   /** Change a policy durably. Refused for what the configuration fixes. */
   record SetPolicy(String name, String value, ActorRef<Answer> replyTo) implements Public {}

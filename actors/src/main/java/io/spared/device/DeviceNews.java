@@ -26,6 +26,9 @@ sealed interface DeviceNews extends DeviceCommand {
 
   record FromSpares(long run, SpareReply reply) implements DeviceNews {}
 
+  /** For the spare that is being added. */
+  record AddingSpare(long run, SpareReply reply) implements DeviceNews {}
+
   record FromMetadata(long run, MetadataReply reply) implements DeviceNews {}
 
   record MetadataTold(long run, MetadataEvent event) implements DeviceNews {}

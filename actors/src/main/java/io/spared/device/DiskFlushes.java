@@ -33,6 +33,18 @@ final class DiskFlushes {
     return awaited > 0;
   }
 
+  /** One more disk, from the next flush on. */
+  void add(String role, DiskPort port) {
+    ports.put(role, port);
+  }
+
+  void remove(String role) {
+    DiskPort port = ports.remove(role);
+    if (port != null) {
+      port.detach();
+    }
+  }
+
   /** Begins; at most one at a time. */
   void begin(long deadlineNanos, Runnable whenDone) {
     if (awaited > 0) {

@@ -6,6 +6,7 @@ import io.spared.disk.DiskNumber;
 import io.spared.disk.DiskReport;
 import io.spared.ffi.Errno;
 import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.format.DeviceImage;
@@ -42,6 +43,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.BiConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -80,6 +82,8 @@ final class Serving {
   private final ActorRef<SpareReply> spareInbox;
   private final Map<Integer, ActorRef<DiskCommand>> diskActors = new HashMap<>();
   private final Map<Integer, DiskTally> disks = new TreeMap<>();
+  private final Map<Integer, SpareReply.Attached> spares;
+  private final ActorRef<SpareReply> additionInbox;
   private final ActorRef<RelocatorCommand> relocator;
   private final DiskFlushes flushes;
   private final Lookup lookup = new Lookup();
@@ -89,6 +93,13 @@ final class Serving {
   private Optional<ScrubProgress> progress = Optional.empty();
   private long lostSectors;
   private long relocations;
+  private @Nullable SpareAddition addition;
+
+  private @Nullable DiskPort additionPort;
+
+  /** Of the copies' places before they were placed anew, until it is durable that they were. */
+  private List<Extent> placesBefore = List.of();
+
   private boolean borrowing;
   private boolean spareRefusedMore;
   private Slots.Fullness warned = Slots.Fullness.PLENTY;
@@ -116,6 +127,7 @@ final class Serving {
     this.assembled = assembled;
     this.image = assembled.image();
     this.table = assembled.table();
+    this.spares = new TreeMap<>(assembled.spares());
     this.metadataInbox = metadataInbox;
     this.settings = run.settings;
     this.commits = new Commits(assembled.writer(), metadataInbox);
@@ -131,6 +143,11 @@ final class Serving {
             SpareReply.class,
             "spares-serving",
             reply -> new DeviceNews.FromSpares(run.number, reply));
+    this.additionInbox =
+        run.inbox(
+            SpareReply.class,
+            "spares-adding",
+            reply -> new DeviceNews.AddingSpare(run.number, reply));
     loadSlots();
     Map<String, DiskPort> ports = new HashMap<>();
     disks.put(DiskNumber.MAIN, new DiskTally(assembled.main(), "main"));
@@ -524,7 +541,7 @@ final class Serving {
       return;
     }
     Integer best = null;
-    for (Integer index : assembled.spares().keySet()) {
+    for (Integer index : spares.keySet()) {
       if (best == null || slots.freeOfSpare(index) > slots.freeOfSpare(best)) {
         best = index;
       }
@@ -534,7 +551,7 @@ final class Serving {
     }
     long lentBytes = slots.usage().lent() * image.geometry().blockBytes();
     long bytes = Math.clamp(lentBytes / 4 / MEGABYTE * MEGABYTE, MEGABYTE, 1024 * MEGABYTE);
-    SpareReply.Attached spare = assembled.spares().get(best);
+    SpareReply.Attached spare = spares.get(best);
     if (spare != null) {
       borrowing = true;
       run.parts
@@ -573,8 +590,140 @@ final class Serving {
     return List.of();
   }
 
+  // A further spare.
+
+  boolean uses(DiskAddress address) {
+    return spares.values().stream().anyMatch(spare -> spare.address().equals(address));
+  }
+
+  /** Begins to take a further spare; the asker is answered when that has ended. */
+  void addSpare(DiskAddress address, ActorRef<Answer> asker) {
+    if (addition != null) {
+      asker.tell(new Answer.Refused("another spare is being added; try again when that has ended"));
+      return;
+    }
+    SpareAddition begun = new SpareAddition(run, image, spares, address, additionInbox, asker);
+    addition = begun;
+    begun.begin();
+  }
+
+  /**
+   * What the spare that is being added answered. Once all is lent, queues and relocator get the
+   * disk before the commit is asked for: a slot of it is taken after the commit only, and whoever
+   * waits at that block's fence goes on by a message that comes after the one with the disk.
+   *
+   * @param adopted keeps the disk and the writer's port with those of the other spares
+   */
+  void onAddition(SpareReply reply, BiConsumer<SpareReply.Attached, DiskPort> adopted) {
+    SpareAddition going = addition;
+    if (going == null) {
+      return;
+    }
+    switch (going.on(reply)) {
+      case GOES_ON -> {}
+      case REFUSED -> addition = null;
+      case COMMIT -> {
+        int index = going.index();
+        SpareReply.Attached spare = going.spare();
+        DiskPort port = spare.disk().attach(run.parts.home().engine());
+        additionPort = port;
+        adopted.accept(spare, port);
+        spares.put(index, spare);
+        DiskTally tally = new DiskTally(spare.disk(), "spare-" + index);
+        disks.put(index, tally);
+        diskActors.put(index, DeviceChildren.disk(run, index, spare.disk()));
+        flushes.add(tally.role, spare.disk().attach(run.parts.home().engine()));
+        queues.tellAll(new QueueCommand.SpareAttached(index, spare.disk()));
+        relocator.tell(new RelocatorCommand.SpareAttached(index, spare.disk()));
+        placesBefore =
+            image.extents().stream().filter(e -> e.kind() == ExtentKind.METADATA).toList();
+        going.commit(commits, port);
+      }
+    }
+  }
+
+  /** The spare is the device's, durably: its slots are there, and old places go back. */
+  private List<Fact> added() {
+    SpareAddition ended = addition;
+    addition = null;
+    if (ended == null) {
+      return List.of();
+    }
+    for (Extent extent : ended.lent()) {
+      if (extent.kind() == ExtentKind.DATA) {
+        slots.lend(extent);
+      }
+    }
+    for (Extent before : placesBefore) {
+      boolean used =
+          image.placement().stream()
+              .anyMatch(now -> now.at(before.spare(), before.offsetBytes()).isPresent());
+      if (!used) {
+        commits.ask(
+            List.of(
+                new Change.ExtentReturned(
+                    before.spare(), before.offsetBytes(), before.lengthBytes())),
+            new Commits.Purpose.Returning(before),
+            run.nowNanos());
+      }
+    }
+    placesBefore = List.of();
+    spareRefusedMore = false;
+    warned = Slots.Fullness.PLENTY;
+    run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), "slots.low"));
+    stopScrubber();
+    beginScrubbing();
+    askMetadata();
+    String sentence =
+        ended.address()
+            + " is spare "
+            + ended.index()
+            + " of "
+            + run.settings.name()
+            + "; name it in the configuration too, since every start needs it";
+    happened(Event.Severity.NOTICE, "spare.added", sentence);
+    ended.answer(new Answer.Done(sentence));
+    borrowIfLow();
+    return List.of(new Fact.Better(Trouble.SLOTS));
+  }
+
+  /** Nothing of the commit was written: the disk leaves again as it came. */
+  private void notAdded(String sentence) {
+    SpareAddition ended = addition;
+    addition = null;
+    if (ended != null) {
+      int index = ended.index();
+      spares.remove(index);
+      disks.remove(index);
+      ActorRef<DiskCommand> actor = diskActors.remove(index);
+      if (actor != null) {
+        actor.tell(new DiskCommand.Stop());
+        run.leave(actor);
+      }
+      flushes.remove("spare-" + index);
+      DiskPort port = additionPort;
+      if (port != null) {
+        port.detach();
+      }
+      queues.tellAll(new QueueCommand.SpareDetached(index));
+      relocator.tell(new RelocatorCommand.SpareDetached(index));
+      ended.refuse("it could not be committed: " + sentence);
+    }
+  }
+
+  /** The device ends: whoever waits is told. */
+  void giveUpAddition() {
+    SpareAddition ended = addition;
+    addition = null;
+    if (ended != null) {
+      ended.answer(
+          new Answer.Refused(
+              "the device ended meanwhile; see its status whether the spare is its own"));
+    }
+  }
+
   private int indexOf(UUID spareId) {
-    return assembled.spares().entrySet().stream()
+    return spares.entrySet().stream()
         .filter(entry -> entry.getValue().spareId().equals(spareId))
         .mapToInt(Map.Entry::getKey)
         .findFirst()
@@ -678,10 +827,38 @@ final class Serving {
                   durable
                       ? new Answer.Done(set.sentence())
                       : new Answer.Refused("it could not be made durable: " + sentence));
+      case Commits.Purpose.Addition added -> {
+        if (durable) {
+          return added();
+        }
+        if (result == RelocatorCommand.CommitResult.NOT_DONE) {
+          notAdded(sentence);
+        }
+        // In doubt: it is answered when that is resolved, or when the device ends.
+      }
+      case Commits.Purpose.Returning returning -> {
+        UUID owner = spareIdOf(returning.extent().spare());
+        if (durable && owner != null) {
+          run.parts
+              .spares()
+              .tell(
+                  new SpareCommand.TakeBack(
+                      owner,
+                      image.deviceId(),
+                      returning.extent().offsetBytes(),
+                      returning.extent().lengthBytes(),
+                      additionInbox));
+        }
+      }
       case Commits.Purpose.CleanMark mark -> cleanMark = Optional.of(durable);
       case Commits.Purpose.Note note -> {}
     }
     return List.of();
+  }
+
+  private @Nullable UUID spareIdOf(int index) {
+    SpareReply.Attached spare = spares.get(index);
+    return spare == null ? null : spare.spareId();
   }
 
   private Optional<Boolean> cleanMark = Optional.empty();
@@ -788,6 +965,9 @@ final class Serving {
             relocator.tell(new RelocatorCommand.DoubtResolved(relocation.relocatorCommitId()));
           } else if (asked.purpose() instanceof Commits.Purpose.Lending lending) {
             slots.lend(lending.extent());
+          } else if (asked.purpose() instanceof Commits.Purpose.Addition
+              || asked.purpose() instanceof Commits.Purpose.Returning) {
+            return ended(asked, RelocatorCommand.CommitResult.COMMITTED, "");
           }
         }
       }

@@ -70,6 +70,19 @@ public final class CopyPlacer {
     return Optional.of(new Placement(layout, places));
   }
 
+  /** So many places on one spare, over its whole length; nothing when there is no room for all. */
+  public static Optional<List<Extent>> spread(Room room, long lengthBytes, int count) {
+    List<Extent> taken = new ArrayList<>();
+    for (int number = 0; number < count; number++) {
+      Optional<Extent> found = nearest(room, ideal(room, number, count), lengthBytes, taken);
+      if (found.isEmpty()) {
+        return Optional.empty();
+      }
+      taken.add(found.get());
+    }
+    return Optional.of(taken);
+  }
+
   /** The middle of the n-th of equal parts of the disk. */
   private static long ideal(Room room, int number, int of) {
     return room.diskBytes() / (2L * of) * (2L * number + 1);

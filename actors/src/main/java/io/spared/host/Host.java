@@ -9,6 +9,7 @@ import io.spared.device.DeviceStatus;
 import io.spared.device.Life;
 import io.spared.device.LifeCycle;
 import io.spared.device.LifeCycle.Fact;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.monitor.Event;
 import io.spared.monitor.Monitor;
 import io.spared.monitor.MonitorCommand;
@@ -66,6 +67,9 @@ import org.jspecify.annotations.Nullable;
 public final class Host extends AbstractBehavior<HostCommand> {
   /** A device is asked for its status no longer than this. */
   private static final Duration STATUS_WAIT = Duration.ofSeconds(2);
+
+  /** Writing whole copies of large metadata takes its time. */
+  private static final Duration SPARE_WAIT = Duration.ofMinutes(9);
 
   private static final int MOST_DEVICES = 4096;
 
@@ -181,6 +185,18 @@ public final class Host extends AbstractBehavior<HostCommand> {
       case HostCommand.GetMonitor ask -> ask.replyTo().tell(monitor);
       case HostCommand.GetSpares ask -> spares.tell(new SpareCommand.GetUsage(ask.replyTo()));
       case HostCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
+      case HostCommand.AddSpare add -> addSpare(add);
+      case HostCommand.SpareAnswered answered -> {
+        Known known = devices.get(answered.name());
+        if (known != null
+            && answered.answer() instanceof Answer.Done
+            && !known.settings.spares().contains(answered.address())) {
+          List<DiskAddress> all = new ArrayList<>(known.settings.spares());
+          all.add(answered.address());
+          known.settings = known.settings.withSpares(all);
+        }
+        answered.replyTo().tell(answered.answer());
+      }
       case HostCommand.Shutdown ask -> {
         return shutdown(ask);
       }
@@ -240,6 +256,41 @@ public final class Host extends AbstractBehavior<HostCommand> {
     begin(known);
     tellExports();
     add.replyTo().tell(new Answer.Done(name + " is being assembled"));
+  }
+
+  private void addSpare(HostCommand.AddSpare add) {
+    Known known = devices.get(add.name());
+    ActorRef<DeviceCommand> actor = known == null ? null : known.actor;
+    if (actor == null) {
+      add.replyTo().tell(new Answer.Refused("there is no device " + add.name()));
+      return;
+    }
+    for (Known other : devices.values()) {
+      if (other.settings.main().equals(add.address())) {
+        add.replyTo()
+            .tell(
+                new Answer.Refused(
+                    add.address() + " is the main disk of " + other.settings.name()));
+        return;
+      }
+    }
+    OneAnswer.ask(
+        getContext(),
+        Answer.class,
+        actor,
+        SPARE_WAIT,
+        replyTo -> new DeviceCommand.AddSpare(add.address(), replyTo),
+        (answer, failure) ->
+            new HostCommand.SpareAnswered(
+                add.name(),
+                add.address(),
+                answer == null
+                    ? new Answer.Refused(
+                        add.name()
+                            + " did not answer in time; see its status whether the spare is its"
+                            + " own")
+                    : answer,
+                add.replyTo()));
   }
 
   private void reconfigure(HostCommand.Reconfigure ask) {

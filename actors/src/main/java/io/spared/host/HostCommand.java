@@ -4,6 +4,7 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.monitor.MonitorCommand;
 import io.spared.spare.SpareUsage;
 import java.util.List;
@@ -31,6 +32,14 @@ public sealed interface HostCommand {
 
   /** Other settings for a device, from a reloaded configuration. */
   record Reconfigure(DeviceSettings settings, ActorRef<Answer> replyTo) implements HostCommand {}
+
+  /** A further spare for a device that serves. */
+  record AddSpare(String name, DiskAddress address, ActorRef<Answer> replyTo)
+      implements HostCommand {}
+
+  /** For the host itself: what became of that. */
+  record SpareAnswered(String name, DiskAddress address, Answer answer, ActorRef<Answer> replyTo)
+      implements HostCommand {}
 
   /** Drain every device within the deadline and end. */
   record Shutdown(long drainNanos, ActorRef<Farewell> replyTo) implements HostCommand {}

@@ -14,6 +14,8 @@ public final class Place {
   /** 64 spares: as many as the format knows. */
   static final int SPARE_BITS = 6;
 
+  public static final int SPARES_MAX = 1 << SPARE_BITS;
+
   /** 2^36 slots: 256 TiB of a spare in blocks of 4 KiB. */
   static final int SLOT_BITS = 36;
 

@@ -1,5 +1,6 @@
 package io.spared.spare;
 
+import io.spared.format.CopyPlacer;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.SpareTable;
@@ -79,6 +80,28 @@ final class Extents {
         new Lending(
             new SpareTable(table.spareId(), table.version() + 1, table.diskBytes(), merged),
             ranges));
+  }
+
+  /** Lends places for copies of metadata, spread over the spare; all or none of them. */
+  static Optional<Lending> lendPlaces(
+      SpareTable table, UUID deviceId, long lengthBytes, int count) {
+    Optional<List<Extent>> places =
+        CopyPlacer.spread(
+            new CopyPlacer.Room(0, table.diskBytes(), free(table)), lengthBytes, count);
+    if (places.isEmpty() || table.lent().size() + count > SpareTable.LENT_MAX) {
+      return Optional.empty();
+    }
+    List<SpareTable.Lent> ranges =
+        places.get().stream()
+            .map(place ->
+                new SpareTable.Lent(
+                    deviceId, place.offsetBytes(), place.lengthBytes(), ExtentKind.METADATA))
+            .toList();
+    List<SpareTable.Lent> lent = new ArrayList<>(table.lent());
+    lent.addAll(ranges);
+    return Optional.of(
+        new Lending(
+            new SpareTable(table.spareId(), table.version() + 1, table.diskBytes(), lent), ranges));
   }
 
   /** A table without this range of this device; empty when the device does not have all of it. */

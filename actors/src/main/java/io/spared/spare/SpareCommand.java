@@ -21,12 +21,35 @@ public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
   record Attach(DiskAddress address, String device, ActorRef<SpareReply> replyTo)
       implements Public {}
 
+  /**
+   * As {@link Attach}, for a disk that may not be a spare yet: then it becomes one, durably, if it
+   * is empty. Refused, with nothing written, when it holds anything.
+   *
+   * @param sectorBytesMax a disk with larger sectors is refused
+   * @param spareId who it will be if it becomes a spare now
+   */
+  record Prepare(
+      DiskAddress address,
+      String device,
+      int sectorBytesMax,
+      UUID spareId,
+      ActorRef<SpareReply> replyTo)
+      implements Public {}
+
   /** The device does not use the spare any more; it is closed when nobody does. */
   record Detach(UUID spareId, String device) implements Public {}
 
   /** Lend so many bytes more to a device, durably, before the answer. */
   record Lend(
       UUID spareId, UUID deviceId, long bytes, ExtentKind kind, ActorRef<SpareReply> replyTo)
+      implements Public {}
+
+  /**
+   * Lend so many ranges of this length for copies of a device's metadata, spread over the length of
+   * the spare; all of them or none.
+   */
+  record LendPlaces(
+      UUID spareId, UUID deviceId, long lengthBytes, int count, ActorRef<SpareReply> replyTo)
       implements Public {}
 
   /**

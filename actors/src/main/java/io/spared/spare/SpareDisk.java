@@ -4,6 +4,7 @@ import io.spared.device.DiskClaim;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.SpareTable;
@@ -182,6 +183,15 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
 
   private void chosen(SpareTable.Choice choice) {
     Optional<SpareTable> found = choice.table();
+    Optional<SpareCommand.Prepare> prepare =
+        waiting.stream()
+            .filter(SpareCommand.Prepare.class::isInstance)
+            .map(SpareCommand.Prepare.class::cast)
+            .findFirst();
+    if (found.isEmpty() && prepare.isPresent()) {
+      makeSpare(prepare.get());
+      return;
+    }
     if (found.isEmpty()) {
       gaveUpWith = address + ": " + String.join("; ", choice.reasons());
       return;
@@ -210,6 +220,68 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
     }
   }
 
+  /** Judged first: nothing is written to a disk that holds anything. */
+  private void makeSpare(SpareCommand.Prepare prepare) {
+    Disk disk = claim.disk();
+    TableStore tables = store;
+    if (disk == null || tables == null) {
+      gaveUpWith = address + ": is closed";
+      return;
+    }
+    for (DiskIdentity.Content content : disk.identity().contents()) {
+      gaveUpWith =
+          address + ": holds " + content.kind() + ", which would be destroyed; wipe it first";
+      return;
+    }
+    if (disk.geometry().logicalSectorBytes() > prepare.sectorBytesMax()) {
+      gaveUpWith = sectorsTooLarge(disk, prepare);
+      return;
+    }
+    tables.look(objection -> {
+      if (objection.isPresent()) {
+        gaveUpWith = address + ": " + objection.get();
+        return;
+      }
+      lastVersion = 1;
+      SpareTable first =
+          new SpareTable(prepare.spareId(), lastVersion, disk.geometry().sizeBytes(), List.of());
+      tables.write(
+          first,
+          written -> {
+            if (!written.durable()) {
+              gaveUpWith =
+                  address
+                      + ": its table could not be made durable: "
+                      + String.join("; ", written.failures());
+              return;
+            }
+            table = first;
+            timers.cancel(new SpareDiskCommand.Overdue());
+            owner.tell(new SpareNews.Known(address, first.spareId()));
+            happened(Event.Severity.NOTICE, "spare.made", address + ": is a spare from now on");
+          });
+    });
+  }
+
+  private String sectorsTooLarge(Disk disk, SpareCommand.Prepare prepare) {
+    return address
+        + ": its sectors have "
+        + disk.geometry().logicalSectorBytes()
+        + " bytes, those of the device "
+        + prepare.sectorBytesMax()
+        + "; a spare's may not be larger";
+  }
+
+  private void prepare(SpareCommand.Prepare prepare, SpareTable now) {
+    Disk disk = claim.disk();
+    if (disk != null && disk.geometry().logicalSectorBytes() > prepare.sectorBytesMax()) {
+      refuse(prepare, sectorsTooLarge(disk, prepare), false);
+      timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
+      return;
+    }
+    attach(new SpareCommand.Attach(prepare.address(), prepare.device(), prepare.replyTo()), now);
+  }
+
   private @Nullable String gaveUpWith;
 
   private Behavior<SpareDiskCommand> asked(SpareCommand.Public command) {
@@ -230,8 +302,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       SpareCommand.Public command = waiting.remove();
       switch (command) {
         case SpareCommand.Attach attach -> attach(attach, table);
+        case SpareCommand.Prepare prepare -> prepare(prepare, table);
         case SpareCommand.Detach detach -> detach(detach);
         case SpareCommand.Lend lend -> lend(lend, table, store);
+        case SpareCommand.LendPlaces lend -> lendPlaces(lend, table, store);
         case SpareCommand.TakeBack back -> takeBack(back, table, store);
         case SpareCommand.GetUsage usage -> {}
         case SpareCommand.Stop stop -> {}
@@ -266,17 +340,38 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
             lend.deviceId(),
             lend.bytes(),
             lend.kind());
+    lend(lending, lend.bytes(), lend.replyTo(), now, tables);
+  }
+
+  private void lendPlaces(SpareCommand.LendPlaces lend, SpareTable now, TableStore tables) {
+    lend(
+        Extents.lendPlaces(
+            new SpareTable(now.spareId(), lastVersion, now.diskBytes(), now.lent()),
+            lend.deviceId(),
+            lend.lengthBytes(),
+            lend.count()),
+        lend.lengthBytes() * lend.count(),
+        lend.replyTo(),
+        now,
+        tables);
+  }
+
+  private void lend(
+      Optional<Extents.Lending> lending,
+      long bytes,
+      ActorRef<SpareReply> replyTo,
+      SpareTable now,
+      TableStore tables) {
     if (lending.isEmpty()) {
-      lend.replyTo()
-          .tell(
-              new SpareReply.NotLent(
-                  now.spareId(),
-                  address
-                      + ": "
-                      + lend.bytes()
-                      + " bytes more are needed, "
-                      + Extents.freeBytes(now)
-                      + " are free; add a spare"));
+      replyTo.tell(
+          new SpareReply.NotLent(
+              now.spareId(),
+              address
+                  + ": "
+                  + bytes
+                  + " bytes more are needed, "
+                  + Extents.freeBytes(now)
+                  + " are free; add a spare"));
       return;
     }
     SpareTable next = lending.get().table();
@@ -286,17 +381,15 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         written -> {
           if (written.durable()) {
             table = next;
-            lend.replyTo()
-                .tell(new SpareReply.Lent(next.spareId(), lendings(lending.get().ranges())));
+            replyTo.tell(new SpareReply.Lent(next.spareId(), lendings(lending.get().ranges())));
             warnWhenFull(next);
           } else {
-            lend.replyTo()
-                .tell(
-                    new SpareReply.NotLent(
-                        next.spareId(),
-                        address
-                            + ": lending could not be made durable: "
-                            + String.join("; ", written.failures())));
+            replyTo.tell(
+                new SpareReply.NotLent(
+                    next.spareId(),
+                    address
+                        + ": lending could not be made durable: "
+                        + String.join("; ", written.failures())));
           }
         });
   }
@@ -399,6 +492,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
     switch (command) {
       case SpareCommand.Attach attach ->
           attach.replyTo().tell(new SpareReply.NotAttached(at, sentence, later));
+      case SpareCommand.Prepare prepare ->
+          prepare.replyTo().tell(new SpareReply.NotAttached(at, sentence, later));
+      case SpareCommand.LendPlaces lend ->
+          lend.replyTo().tell(new SpareReply.NotLent(lend.spareId(), sentence));
       case SpareCommand.Lend lend ->
           lend.replyTo().tell(new SpareReply.NotLent(lend.spareId(), sentence));
       case SpareCommand.TakeBack back ->

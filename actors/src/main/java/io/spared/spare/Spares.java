@@ -61,8 +61,16 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
           disk(attach.address()).tell(new SpareDiskCommand.Asked(attach));
         }
       }
+      case SpareCommand.Prepare prepare -> {
+        if (stopping != null) {
+          SpareDisk.refuse(prepare, "the daemon is stopping", false, prepare.address());
+        } else {
+          disk(prepare.address()).tell(new SpareDiskCommand.Asked(prepare));
+        }
+      }
       case SpareCommand.Detach detach -> route(detach.spareId(), detach);
       case SpareCommand.Lend lend -> route(lend.spareId(), lend);
+      case SpareCommand.LendPlaces lend -> route(lend.spareId(), lend);
       case SpareCommand.TakeBack back -> route(back.spareId(), back);
       case SpareCommand.GetUsage ask -> askUsage(ask);
       case SpareCommand.Stop stop -> {

@@ -8,9 +8,11 @@ import io.spared.ffi.engine.IoBuffer;
 import io.spared.ffi.engine.IoRequest;
 import io.spared.format.CopyLayout;
 import io.spared.format.FormatException;
+import io.spared.format.MainLabel;
 import io.spared.format.SpareTable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -49,6 +51,16 @@ final class TableStore {
     int lengthBytes = CopyLayout.UNIT_BYTES;
 
     Reading(Consumer<SpareTable.Choice> whenDone) {
+      this.whenDone = whenDone;
+    }
+  }
+
+  /** Looks whether anything stands where the tables of a new spare would, or a label of a main. */
+  private static final class Looking implements Step {
+    final ArrayDeque<Long> offsetsBytes = new ArrayDeque<>();
+    final Consumer<Optional<String>> whenDone;
+
+    Looking(Consumer<Optional<String>> whenDone) {
       this.whenDone = whenDone;
     }
   }
@@ -100,6 +112,65 @@ final class TableStore {
     Writing writing = new Writing(table, whenDone);
     step = writing;
     submitWrite(writing);
+  }
+
+  /** Tells what speaks against making this disk a spare, if anything does. */
+  void look(Consumer<Optional<String>> whenDone) {
+    Looking looking = new Looking(whenDone);
+    for (int copy = 0; copy < SpareTable.COPIES; copy++) {
+      looking.offsetsBytes.add(SpareTable.offsetBytes(copy, diskBytes));
+    }
+    looking.offsetsBytes.add(MainLabel.offsetBytes(diskBytes));
+    step = looking;
+    submitLook(looking);
+  }
+
+  private void submitLook(Looking looking) {
+    Long at = looking.offsetsBytes.peek();
+    if (at == null) {
+      step = null;
+      looking.whenDone.accept(Optional.empty());
+      return;
+    }
+    IoBuffer buffer = engine.buffers().take(CopyLayout.UNIT_BYTES);
+    if (buffer == null) {
+      step = null;
+      looking.whenDone.accept(Optional.of("there is no memory to read it; try again"));
+      return;
+    }
+    port.submit(
+        new IoRequest(completions)
+            .transfer(
+                IoRequest.Operation.READ,
+                at,
+                buffer,
+                0,
+                CopyLayout.UNIT_BYTES,
+                engine.nanoTime() + timeoutNanos)
+            .attach(buffer));
+  }
+
+  private void lookEnded(Looking looking, IoRequest request, IoRequest.Outcome outcome) {
+    if (outcome != IoRequest.Outcome.DONE || !(request.attachment() instanceof IoBuffer buffer)) {
+      step = null;
+      looking.whenDone.accept(
+          Optional.of("it cannot be read at byte " + request.offsetBytes() + "; use another disk"));
+      return;
+    }
+    ByteBuffer bytes = buffer.bytes().duplicate().clear().limit(CopyLayout.UNIT_BYTES);
+    while (bytes.hasRemaining()) {
+      if (bytes.get() != 0) {
+        step = null;
+        looking.whenDone.accept(
+            Optional.of(
+                "it is not empty, something stands at byte "
+                    + request.offsetBytes()
+                    + "; wipe it first if nobody needs it"));
+        return;
+      }
+    }
+    looking.offsetsBytes.remove();
+    submitLook(looking);
   }
 
   private void submitRead(Reading reading) {
@@ -165,6 +236,8 @@ final class TableStore {
         readEnded(reading, request, outcome);
       } else if (now instanceof Writing writing) {
         writeEnded(writing, request, outcome);
+      } else if (now instanceof Looking looking) {
+        lookEnded(looking, request, outcome);
       }
       if (request.attachment() instanceof IoBuffer buffer) {
         buffer.release();

@@ -255,6 +255,7 @@ public final class Routes {
                       body.path("force").asBoolean(false),
                       Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
                       replyTo));
+      case "spares" -> addSpare(name, address(text(body, "disk")), json);
       case "freeze" -> ask(name, action, json, DeviceCommand.Freeze::new);
       case "thaw" -> ask(name, action, json, DeviceCommand.Thaw::new);
       case "repair" -> ask(name, action, json, DeviceCommand.Repair::new);
@@ -279,6 +280,15 @@ public final class Routes {
                   new DeviceCommand.InjectFault(text(body, "disk"), text(body, "rule"), replyTo));
       default -> done(refusal(404, action + ": there is no such command", json));
     };
+  }
+
+  private CompletionStage<HttpResponse> addSpare(String name, DiskAddress disk, boolean json) {
+    return AskPattern.<HostCommand, Answer>ask(
+            host,
+            replyTo -> new HostCommand.AddSpare(name, disk, replyTo),
+            LONG_WAIT,
+            system.scheduler())
+        .thenApply(answer -> answered(name, "add-spare " + disk, answer, json));
   }
 
   private CompletionStage<Optional<ActorRef<DeviceCommand>>> find(String name) {

@@ -176,6 +176,15 @@ final class CtlCommands {
     return show("POST", device(name) + "/faults", Json.object(body));
   }
 
+  @Command(
+      name = "add-spare",
+      description = "Gives a running device a further spare; the disk must be empty, or a spare.")
+  int addSpare(
+      @Parameters(paramLabel = "NAME") String name, @Parameters(paramLabel = "DISK") String disk)
+      throws CtlException {
+    return show("POST", device(name) + "/spares", Json.object(Map.of("disk", disk)));
+  }
+
   @Command(description = "Looks at all disks for set-ups, and starts what is certain.")
   int discover(
       @Option(names = "--dry-run", description = "decide and show, and start nothing")

@@ -10,6 +10,7 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.world.World;
 import io.spared.format.CopyLayout;
@@ -27,6 +28,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -49,6 +51,7 @@ public final class Trial implements AutoCloseable {
 
   private final Path directory;
   private final Map<String, DeviceImage> images = new HashMap<>();
+  private final Map<String, List<Path>> furtherSpares = new HashMap<>();
   private Optional<Daemon> daemon = Optional.empty();
 
   public Trial(Path directory) {
@@ -79,6 +82,24 @@ public final class Trial implements AutoCloseable {
     return this;
   }
 
+  /** An empty disk to become a spare. */
+  public Path empty(String file) throws IOException {
+    Path path = directory.resolve(file);
+    file(path);
+    return path;
+  }
+
+  public Answer addSpare(String name, Path disk) {
+    return host(replyTo ->
+        new HostCommand.AddSpare(
+            name, new DiskAddress.OfFault(new DiskAddress.OfPath(disk)), replyTo));
+  }
+
+  /** As a person names an added spare in the configuration, for the next start of the daemon. */
+  public void configureSpare(String name, Path disk) {
+    furtherSpares.computeIfAbsent(name, of -> new ArrayList<>()).add(disk);
+  }
+
   private static void file(Path path) throws IOException {
     try (FileChannel channel =
         FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -106,7 +127,11 @@ public final class Trial implements AutoCloseable {
     for (String name : names) {
       text.append("devices.").append(name);
       text.append(" { main = \"fault:").append(main(name)).append("\"\n");
-      text.append("spares = [\"fault:").append(spare(name)).append("\"] }\n");
+      text.append("spares = [\"fault:").append(spare(name)).append("\"");
+      for (Path more : furtherSpares.getOrDefault(name, List.of())) {
+        text.append(", \"fault:").append(more).append("\"");
+      }
+      text.append("] }\n");
     }
     ConfigReading reading = ConfigReading.ofText(text.append("}\n").toString());
     daemon =
