@@ -161,6 +161,7 @@ class NbdToolsTest {
                 "--offset_increment=16m",
                 "--iodepth=16",
                 "--verify=crc32c",
+                "--verify_state_save=0",
                 "--do_verify=1",
                 "--verify_fatal=1",
                 "--group_reporting"))
