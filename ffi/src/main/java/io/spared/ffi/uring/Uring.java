@@ -264,6 +264,18 @@ public final class Uring implements AutoCloseable {
     }
   }
 
+  /** Hands what was pushed to the kernel and looks for nothing that ended. */
+  public void submit() {
+    int submit = pushedTail - submittedTail;
+    if (submit > 0) {
+      INT.setRelease(rings, submissionTailAt, pushedTail);
+      long result = Libc.ringEnter(enterNumber, submit, 0, enterFlags);
+      if (result > 0) {
+        submittedTail += (int) result;
+      }
+    }
+  }
+
   /** As {@link #enter}, but waits no longer than so many nanoseconds (ETIME then). */
   public int enterUntil(int waitFor, long timeoutNanos) {
     int submit = pushedTail - submittedTail;
