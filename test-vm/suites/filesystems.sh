@@ -1,11 +1,12 @@
-# about: ext4, xfs and btrfs keep what was written into them
-# limit: 900
+# about: ext4, xfs and btrfs keep what was written into them, over an unmount and over kills of the daemon
+# limit: 1500
 # case-limit: 300
 # sets: all
 # memory: 3072
 
 modprobe -a ublk_drv loop
 cd /work
+. /payload/guest/kills.sh
 
 serve() {
   disk=$(ram_disk "$1"); at_end "losetup -d $disk"
@@ -35,3 +36,6 @@ keeps_files() {
 case_ext4_keeps_its_files() { keeps_files ext4 "e2fsck -fn" mkfs.ext4 -q -F; }
 case_xfs_keeps_its_files() { modprobe xfs; keeps_files xfs "xfs_repair -n" mkfs.xfs -q -f; }
 case_btrfs_keeps_its_files() { modprobe btrfs; keeps_files btrfs "btrfs check" mkfs.btrfs -q -f; }
+case_ext4_over_kills() { mounted_over_kills ext4 "e2fsck -fn" 2 mkfs.ext4 -q -F; }
+case_xfs_over_kills() { mounted_over_kills xfs "xfs_repair -n" 2 mkfs.xfs -q -f; }
+case_btrfs_over_kills() { mounted_over_kills btrfs "btrfs check" 2 mkfs.btrfs -q -f; }

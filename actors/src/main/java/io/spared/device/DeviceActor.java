@@ -296,6 +296,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     Serving now = serving;
     return new DeviceCommand.Description(
         settings.name(),
+        now == null ? Optional.empty() : Optional.of(now.image().deviceId()),
         settings.description(),
         life.phase(),
         now == null ? 0 : now.image().geometry().deviceBytes(),

@@ -4,6 +4,8 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
@@ -43,10 +45,13 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   /**
    * A device as its clients see it.
    *
+   * @param deviceId the set-up's, which stays when the device is called otherwise; empty while it
+   *     is not known
    * @param sizeBytes 0 while it is not known
    */
   record Description(
       String name,
+      Optional<UUID> deviceId,
       String text,
       Phase phase,
       long sizeBytes,

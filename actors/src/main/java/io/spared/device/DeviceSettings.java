@@ -11,6 +11,7 @@ import java.util.Map;
  * @param spares in the order in which slots are taken from them
  * @param overrides the names of policy settings that the configuration fixes, with file and line:
  *     {@code set} refuses those
+ * @param block how the kernel is to make the block device, where the frontend is ublk
  */
 public record DeviceSettings(
     String name,
@@ -21,11 +22,36 @@ public record DeviceSettings(
     boolean readOnly,
     Deadlines deadlines,
     Upkeep upkeep,
-    Map<String, String> overrides) {
+    Map<String, String> overrides,
+    BlockDevice block) {
 
   public DeviceSettings {
     spares = List.copyOf(spares);
     overrides = Map.copyOf(overrides);
+  }
+
+  /** With the block device's shape at its default. */
+  public DeviceSettings(
+      String name,
+      String description,
+      DiskAddress main,
+      List<DiskAddress> spares,
+      Frontend frontend,
+      boolean readOnly,
+      Deadlines deadlines,
+      Upkeep upkeep,
+      Map<String, String> overrides) {
+    this(
+        name,
+        description,
+        main,
+        spares,
+        frontend,
+        readOnly,
+        deadlines,
+        upkeep,
+        overrides,
+        BlockDevice.standard());
   }
 
   /** How the device is served. */
@@ -34,6 +60,32 @@ public record DeviceSettings(
     UBLK,
     /** Not at all: only clients within the daemon. */
     NONE
+  }
+
+  /**
+   * How the kernel is asked to make the block device.
+   *
+   * @param number N of /dev/ublkbN, or {@link #ANY_NUMBER}
+   * @param queues how many parallel paths; the driver gives no more than there are processors
+   * @param depth requests in each queue at a time
+   * @param requestBytes the kernel cuts larger requests
+   */
+  public record BlockDevice(int number, int queues, int depth, int requestBytes, Copying copying) {
+    public static final int ANY_NUMBER = -1;
+
+    public static BlockDevice standard() {
+      return new BlockDevice(ANY_NUMBER, 2, 128, 512 << 10, Copying.AUTO);
+    }
+  }
+
+  /** How data get from the kernel's pages to the daemon's buffers. */
+  public enum Copying {
+    /** By the driver where the memory for it is affordable, else by the daemon. */
+    AUTO,
+    /** By the driver, into a buffer that every request in the queue has for good. */
+    DRIVER,
+    /** By the daemon, into a buffer taken when a request comes. */
+    DAEMON
   }
 
   /** How long things may take. */
@@ -76,12 +128,12 @@ public record DeviceSettings(
 
   public DeviceSettings withUpkeep(Upkeep next) {
     return new DeviceSettings(
-        name, description, main, spares, frontend, readOnly, deadlines, next, overrides);
+        name, description, main, spares, frontend, readOnly, deadlines, next, overrides, block);
   }
 
   public DeviceSettings withDeadlines(Deadlines next) {
     return new DeviceSettings(
-        name, description, main, spares, frontend, readOnly, next, upkeep, overrides);
+        name, description, main, spares, frontend, readOnly, next, upkeep, overrides, block);
   }
 
   /** The same settings for another device. */
@@ -96,11 +148,22 @@ public record DeviceSettings(
         readOnly,
         deadlines,
         upkeep,
-        overrides);
+        overrides,
+        block);
   }
 
   public DeviceSettings withSpares(List<DiskAddress> next) {
     return new DeviceSettings(
-        name, description, main, next, frontend, readOnly, deadlines, upkeep, overrides);
+        name, description, main, next, frontend, readOnly, deadlines, upkeep, overrides, block);
+  }
+
+  public DeviceSettings withFrontend(Frontend next) {
+    return new DeviceSettings(
+        name, description, main, spares, next, readOnly, deadlines, upkeep, overrides, block);
+  }
+
+  public DeviceSettings withBlock(BlockDevice next) {
+    return new DeviceSettings(
+        name, description, main, spares, frontend, readOnly, deadlines, upkeep, overrides, next);
   }
 }

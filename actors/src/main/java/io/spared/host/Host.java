@@ -332,13 +332,11 @@ public final class Host extends AbstractBehavior<HostCommand> {
       known.server = null;
     }
     if (known.settings.frontend() == DeviceSettings.Frontend.UBLK) {
-      UblkHost ublk =
-          new UblkHost(home, parts.rings(), UblkHost.CONTROL_DEVICE, UblkHost.DEVICE_DIRECTORY);
+      UblkHost ublk = new UblkHost(home, parts.rings(), parts.ublk());
       known.server =
           getContext()
               .spawn(
-                  UblkServer.create(
-                      ublk, known.settings.name(), actor, known.settings.deadlines().drain()),
+                  UblkServer.create(ublk, known.settings, actor),
                   "ublk-" + known.settings.name() + "-" + spawned,
                   home.dispatcher());
     }

@@ -10,6 +10,7 @@ import io.spared.monitor.AuditLog;
 import io.spared.nbd.NbdListenerSettings;
 import io.spared.relocation.RelocationPolicy;
 import io.spared.ring.Rings;
+import io.spared.ublk.UblkKernel;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Executor;
@@ -31,7 +32,8 @@ public record HostParts(
     MetadataSettings metadata,
     RelocationPolicy relocation,
     List<NbdListenerSettings> nbd,
-    Duration openDeadline) {
+    Duration openDeadline,
+    UblkKernel ublk) {
   public HostParts {
     nbd = List.copyOf(nbd);
   }

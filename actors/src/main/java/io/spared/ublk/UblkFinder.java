@@ -46,12 +46,12 @@ public final class UblkFinder {
       Completions completions = new Completions(() -> context.getSelf().tell(Ready.INSTANCE));
       UblkControl control;
       try {
-        control = UblkControl.open(host.controlDevice(), engine, completions);
+        control = UblkControl.open(host.kernel().controlDevice(), engine, completions);
       } catch (UblkException e) {
         replyTo.tell(new Found(List.of()));
         return Behaviors.stopped();
       }
-      List<Integer> numbers = UblkDevices.numbers(host.deviceDirectory());
+      List<Integer> numbers = UblkDevices.numbers(host.kernel().deviceDirectory());
       for (int number : numbers) {
         control.submit(control.info(number), engine.nanoTime() + DEADLINE.toNanos());
       }

@@ -21,6 +21,7 @@ import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -86,12 +87,17 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
                     false));
             return Behaviors.stopped();
           }
+          Optional<String> bad = KnownBadKernels.sentence(host.kernel().release());
+          if (bad.isPresent()) {
+            owner.tell(new UblkReport.Ended(bad.get(), false));
+            return Behaviors.stopped();
+          }
           ActorRef<FrontendMessage> self = context.getSelf();
           Completions completions =
               new Completions(() -> self.tell(new FrontendMessage.CommandsReady()));
           UblkControl control;
           try {
-            control = UblkControl.open(host.controlDevice(), engine, completions);
+            control = UblkControl.open(host.kernel().controlDevice(), engine, completions);
           } catch (UblkException e) {
             owner.tell(new UblkReport.Ended(sentence(e), false));
             return Behaviors.stopped();
@@ -405,7 +411,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
       throw new IllegalStateException("a device that nobody knows is to be opened");
     }
     try {
-      file = UblkCharacterDevice.open(host.deviceDirectory(), info);
+      file = UblkCharacterDevice.open(host.kernel().deviceDirectory(), info);
       happened(new Fact.Opened());
     } catch (UblkException e) {
       happened(new Fact.NotOpened(sentence(e), e.errno()));

@@ -2,11 +2,12 @@ package io.spared.ublk;
 
 import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceSettings;
 import io.spared.ffi.disk.DiskGeometry;
 import io.spared.ffi.ublk.UblkDeviceInfo;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -51,6 +52,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private final String name;
   private final ActorRef<DeviceCommand> device;
   private final Duration drain;
+  private final DeviceSettings.BlockDevice block;
   private final TimerScheduler<Message> timers;
   private DeviceCommand.@Nullable Description description;
   private @Nullable ActorRef<FrontendMessage> frontend;
@@ -58,34 +60,25 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private long spawned;
 
   public static Behavior<Message> create(
-      UblkHost host, String name, ActorRef<DeviceCommand> device, Duration drain) {
+      UblkHost host, DeviceSettings settings, ActorRef<DeviceCommand> device) {
     return Behaviors.setup(context ->
-        Behaviors.withTimers(timers -> new UblkServer(context, timers, host, name, device, drain)));
+        Behaviors.withTimers(timers -> new UblkServer(context, timers, host, settings, device)));
   }
 
   private UblkServer(
       ActorContext<Message> context,
       TimerScheduler<Message> timers,
       UblkHost host,
-      String name,
-      ActorRef<DeviceCommand> device,
-      Duration drain) {
+      DeviceSettings settings,
+      ActorRef<DeviceCommand> device) {
     super(context);
-    this.drain = drain;
+    this.drain = settings.deadlines().drain();
+    this.block = settings.block();
     this.timers = timers;
     this.host = host;
-    this.name = name;
+    this.name = settings.name();
     this.device = device;
     ask();
-  }
-
-  /** A device is known again by its name, which a host gives once (FNV-1a). */
-  static long identity(String name) {
-    long hash = 0xcbf29ce484222325L;
-    for (byte b : ("spared " + name).getBytes(StandardCharsets.UTF_8)) {
-      hash = (hash ^ (b & 0xff)) * 0x100000001b3L;
-    }
-    return hash == 0 ? 1 : hash;
   }
 
   private void ask() {
@@ -130,16 +123,18 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
 
   private void found(UblkFinder.Found found) {
     DeviceCommand.Description known = description;
-    if (known == null || frontend != null || stopping != null) {
+    UUID deviceId = known == null ? null : known.deviceId().orElse(null);
+    if (known == null || deviceId == null || frontend != null || stopping != null) {
       return;
     }
-    long identity = identity(name);
-    int number = UblkDeviceInfo.ANY_NUMBER;
-    for (UblkDeviceInfo device : found.devices()) {
-      if (device.tag() == identity) {
-        number = device.number();
+    long identity = UblkIdentity.of(deviceId);
+    int left = UblkDeviceInfo.ANY_NUMBER;
+    for (UblkDeviceInfo there : found.devices()) {
+      if (there.tag() == identity) {
+        left = there.number();
       }
     }
+    boolean recover = left != UblkDeviceInfo.ANY_NUMBER;
     DiskGeometry habits =
         new DiskGeometry(
             known.sizeBytes(),
@@ -154,8 +149,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
             .spawn(
                 UblkFrontend.create(
                     host,
-                    UblkSettings.standard(identity)
-                        .withNumber(number)
+                    UblkSettings.of(identity, block)
+                        .withNumber(recover ? left : block.number())
                         .withStopDeadline(drain.dividedBy(3))
                         .withReadOnly(known.readOnly()),
                     new UblkShape(
@@ -164,7 +159,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
                         known.blockBytes(),
                         habits,
                         List.of(habits)),
-                    number != UblkDeviceInfo.ANY_NUMBER,
+                    recover,
                     device,
                     getContext().messageAdapter(UblkReport.class, Told::new)),
                 "frontend-" + ++spawned,

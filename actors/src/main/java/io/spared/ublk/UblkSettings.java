@@ -1,5 +1,6 @@
 package io.spared.ublk;
 
+import io.spared.device.DeviceSettings;
 import io.spared.ffi.ublk.UblkDeviceInfo;
 import java.time.Duration;
 
@@ -66,6 +67,20 @@ public record UblkSettings(
         identity,
         Duration.ofSeconds(30),
         Duration.ofSeconds(10));
+  }
+
+  /** As a device is configured. */
+  public static UblkSettings of(long identity, DeviceSettings.BlockDevice block) {
+    return standard(identity)
+        .withNumber(block.number())
+        .withQueues(block.queues(), block.depth())
+        .withLargestRequest(block.requestBytes())
+        .withCopying(
+            switch (block.copying()) {
+              case AUTO -> Copying.AUTOMATIC;
+              case DRIVER -> Copying.BY_DRIVER;
+              case DAEMON -> Copying.BY_DAEMON;
+            });
   }
 
   public UblkSettings withNumber(int next) {

@@ -15,6 +15,7 @@ import io.spared.host.HostParts;
 import io.spared.metadata.MetadataSettings;
 import io.spared.monitor.AuditLog;
 import io.spared.relocation.RelocationPolicy;
+import io.spared.ublk.UblkKernel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,7 +78,8 @@ final class HostedDevice {
                     MetadataSettings.defaults(),
                     relocation,
                     List.of(),
-                    Duration.ofSeconds(10))),
+                    Duration.ofSeconds(10),
+                    UblkKernel.of(UblkKernel.CONTROL_DEVICE, ""))),
             "spared");
     List<DiskAddress> spares = new ArrayList<>();
     for (int s = 0; s < setup.spares.size(); s++) {

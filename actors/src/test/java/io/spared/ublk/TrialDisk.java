@@ -25,28 +25,14 @@ final class TrialDisk implements Disk {
   private final boolean block;
   private final DiskGeometry geometry;
 
-  TrialDisk(Path path) throws Exception {
+  TrialDisk(Path path) throws NativeException {
     this.path = path;
     this.block = !Files.isRegularFile(path);
-    this.file = open(path, block);
-    long size = block ? ioctl(Abi.BLKGETSIZE64) : Files.size(path);
+    this.file = Descriptor.open(path, Abi.O_RDWR | Abi.O_DIRECT | (block ? Abi.O_EXCL : 0));
+    long size = block ? ioctl(Abi.BLKGETSIZE64) : path.toFile().length();
     int logical = block ? (int) ioctl(Abi.BLKSSZGET) : 512;
     int physical = block ? (int) ioctl(Abi.BLKPBSZGET) : 4096;
     this.geometry = new DiskGeometry(size, logical, physical, 4096, false, true, 0);
-  }
-
-  /** EBUSY passes when a dead predecessor's I/O has ended (invariant 9). */
-  private static Descriptor open(Path path, boolean block) throws Exception {
-    for (int attempt = 0; ; attempt++) {
-      try {
-        return Descriptor.open(path, Abi.O_RDWR | Abi.O_DIRECT | (block ? Abi.O_EXCL : 0));
-      } catch (NativeException e) {
-        if (attempt == 600) {
-          throw e;
-        }
-        Thread.sleep(50);
-      }
-    }
   }
 
   private long ioctl(long request) {

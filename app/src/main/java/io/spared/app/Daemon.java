@@ -12,12 +12,15 @@ import io.spared.app.discovery.DiskWatch;
 import io.spared.app.files.AuditFile;
 import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
+import io.spared.app.files.OwnFiles;
 import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.libc.NativeAccess;
 import io.spared.ffi.system.MemoryLock;
+import io.spared.ffi.ublk.UblkDriver;
+import io.spared.ffi.ublk.UblkException;
 import io.spared.ffi.world.World;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -26,12 +29,15 @@ import io.spared.monitor.MonitorCommand;
 import io.spared.nbd.NbdListenerSettings;
 import io.spared.relocation.RelocationPolicy;
 import io.spared.ring.SystemRings;
+import io.spared.ublk.UblkIdentity;
+import io.spared.ublk.UblkKernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -119,6 +125,11 @@ public final class Daemon implements AutoCloseable {
       System.out.println("configuration is good: " + config.get().devices().size() + " devices");
       return 0;
     }
+    Optional<String> ownDevice = onItsOwnDevice(file, config.get());
+    if (ownDevice.isPresent()) {
+      System.err.println("spared daemon: " + ownDevice.get());
+      return 1;
+    }
     try {
       NativeAccess.prove();
       MemoryLock.lock().ifPresent(log::warn);
@@ -131,6 +142,27 @@ public final class Daemon implements AutoCloseable {
     } catch (IOException | IllegalStateException failed) {
       System.err.println("spared daemon: " + failed.getMessage());
       return 1;
+    }
+  }
+
+  /** Asked before anything is read there: a device whose daemon is dead does not answer. */
+  private static Optional<String> onItsOwnDevice(Optional<Path> file, DaemonConfig config) {
+    Map<String, Path> needed = new LinkedHashMap<>();
+    needed.put("the data directory", config.dataDirectory());
+    needed.put("the control socket", config.controlSocket());
+    file.ifPresent(path -> needed.put("the configuration", path));
+    needed.put("the program", Path.of(System.getProperty("java.home")));
+    needed.put("the working directory", Path.of(""));
+    return new OwnFiles(
+            Path.of("/proc"), Path.of("/sys"), number -> isSpareds(config.ublkControl(), number))
+        .refusal(needed);
+  }
+
+  private static boolean isSpareds(Path control, int number) {
+    try (UblkDriver driver = UblkDriver.open(control, Path.of("/dev"), World.real().clock())) {
+      return driver.device(number).map(device -> UblkIdentity.isOurs(device.tag())).orElse(true);
+    } catch (UblkException e) {
+      return true;
     }
   }
 
@@ -199,7 +231,8 @@ public final class Daemon implements AutoCloseable {
             standard.chunkPause()),
         RelocationPolicy.DEFAULT,
         listeners(config),
-        config.defaults().deadlines().open());
+        config.defaults().deadlines().open(),
+        UblkKernel.of(config.ublkControl(), System.getProperty("os.version", "")));
   }
 
   private static List<NbdListenerSettings> listeners(DaemonConfig config) throws IOException {

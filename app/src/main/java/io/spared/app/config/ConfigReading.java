@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import io.spared.device.DeviceSettings;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ublk.UblkSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -190,7 +191,26 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
         base.readOnly(),
         newDeadlines,
         newUpkeep,
-        overrides);
+        overrides,
+        blockDevice(reader, at, base.block()));
+  }
+
+  private static DeviceSettings.BlockDevice blockDevice(
+      Reader reader, String at, DeviceSettings.BlockDevice base) {
+    return new DeviceSettings.BlockDevice(
+        base.number(),
+        reader.number(at + ".ublk.queues", base.queues(), 1, 64),
+        reader.number(at + ".ublk.depth", base.depth(), 1, UblkSettings.DEPTH_MAX),
+        requestBytes(reader, at + ".ublk.request", base.requestBytes()),
+        reader.choice(at + ".ublk.copying", base.copying(), DeviceSettings.Copying.class));
+  }
+
+  private static int requestBytes(Reader reader, String at, int otherwise) {
+    long bytes = reader.bytes(at, otherwise, 64 << 10, 1 << 20);
+    if (bytes % 4096 != 0) {
+      reader.problem(at, bytes + " bytes is no multiple of 4 KiB");
+    }
+    return (int) bytes;
   }
 
   private static List<DeviceSettings> devices(Reader reader, DeviceSettings defaults) {
@@ -234,9 +254,21 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
                   readOnly,
                   tuned.deadlines(),
                   tuned.upkeep(),
-                  tuned.overrides())));
+                  tuned.overrides(),
+                  numbered(reader, at, tuned.block()))));
     }
     return devices;
+  }
+
+  private static DeviceSettings.BlockDevice numbered(
+      Reader reader, String at, DeviceSettings.BlockDevice block) {
+    int any = DeviceSettings.BlockDevice.ANY_NUMBER;
+    return new DeviceSettings.BlockDevice(
+        reader.number(at + ".ublk.number", any, any, (1 << 20) - 1),
+        block.queues(),
+        block.depth(),
+        block.requestBytes(),
+        block.copying());
   }
 
   private static String quoted(String name) {

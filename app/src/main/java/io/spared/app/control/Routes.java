@@ -14,11 +14,13 @@ import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
 import io.spared.discovery.DiscoveryCommand;
+import io.spared.discovery.Judgement;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.spare.SpareUsage;
+import io.spared.ublk.UblkIdentity;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -156,6 +158,12 @@ public final class Routes {
                               "by command", body.path("activate").asBoolean(false), replyTo)));
       case "PUT discovery/2" ->
           body(request).thenCompose(body -> automatic(text(body, "value"), json));
+      case "POST ublk/2" -> {
+        if (!rest.get(1).equals("recover")) {
+          throw new BadRequest(rest.get(1) + ": there is no such command");
+        }
+        yield body(request).thenCompose(body -> recover(body, json));
+      }
       case "POST reload/1" ->
           reload.get().thenApply(answer -> answered("", "reload", answer, json));
       default ->
@@ -218,10 +226,74 @@ public final class Routes {
             body.path("readOnly").asBoolean(false),
             base.deadlines(),
             base.upkeep(),
-            base.overrides());
+            base.overrides(),
+            base.block());
     return AskPattern.<HostCommand, Answer>ask(
             host, replyTo -> new HostCommand.Add(settings, replyTo), WAIT, system.scheduler())
         .thenApply(answer -> answered(name, "add", answer, json));
+  }
+
+  /** A block device that was left: the set-up that it belongs to is found, and started. */
+  private CompletionStage<HttpResponse> recover(JsonNode body, boolean json) {
+    String block = "/dev/ublkb" + text(body, "number");
+    long identity;
+    try {
+      identity = Long.parseUnsignedLong(text(body, "identity"), 16);
+    } catch (NumberFormatException wrong) {
+      throw new BadRequest("identity is 16 hexadecimal digits");
+    }
+    return AskPattern.<DiscoveryCommand, DiscoveryCommand.ScanReport>ask(
+            discovery,
+            replyTo -> new DiscoveryCommand.Scan("to recover " + block, false, replyTo),
+            SCAN_WAIT,
+            system.scheduler())
+        .thenCompose(report -> {
+          Optional<Judgement> owner =
+              report.judgements().stream()
+                  .filter(one -> UblkIdentity.of(one.deviceId()) == identity)
+                  .findFirst();
+          return owner.isPresent()
+              ? recover(block, owner.get(), json)
+              : done(
+                  refusal(
+                      409,
+                      "no set-up was found that " + block + " belongs to; connect its disks",
+                      json));
+        });
+  }
+
+  private CompletionStage<HttpResponse> recover(String block, Judgement owner, boolean json) {
+    String name = owner.name();
+    if (owner.decision() == Judgement.Decision.ALREADY_ACTIVE) {
+      return done(
+          refusal(
+              409,
+              name
+                  + " runs already; with the frontend ublk it takes "
+                  + block
+                  + " back by itself: see spared ctl events",
+              json));
+    }
+    if (owner.decision() == Judgement.Decision.FORBIDDEN || owner.setUp().isEmpty()) {
+      return done(
+          refusal(
+              409, block + " belongs to " + name + ", which cannot start: " + owner.line(), json));
+    }
+    DeviceSettings settings =
+        config
+            .defaults()
+            .withDisks(name, owner.setUp().get().main(), owner.setUp().get().spares())
+            .withFrontend(DeviceSettings.Frontend.UBLK);
+    return AskPattern.<HostCommand, Answer>ask(
+            host, replyTo -> new HostCommand.Add(settings, replyTo), WAIT, system.scheduler())
+        .thenApply(answer ->
+            answered(
+                name,
+                "recover " + block,
+                answer instanceof Answer.Done
+                    ? new Answer.Done(name + " is being assembled, and takes " + block + " back")
+                    : answer,
+                json));
   }
 
   private static DiskAddress address(String text) {

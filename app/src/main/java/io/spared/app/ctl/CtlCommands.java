@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
     name = "spared ctl",
     mixinStandardHelpOptions = true,
     sortOptions = false,
+    subcommands = UblkCommands.class,
     description = "Looks after devices: with the daemon, and on disks while no daemon runs.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
