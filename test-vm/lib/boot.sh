@@ -9,6 +9,7 @@ build_payload() {
   cp -rp "$jars" "$tree/jars"
   echo "${jvm_flags[*]}" > "$tree/jvm-flags"
   local module
+  cp "$top/app/src/dist/with-flusher" "$tree/"
   for module in conf deploy; do [ ! -d "$top/$module" ] || cp -r "$top/$module" "$tree/$module"; done
   truncate -s $(($(du -sm "$tree" | cut -f1) * 3 / 2 + 16))M "$to"
   mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$tree" "$to"

@@ -5,7 +5,7 @@ host_programs="qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cp
   ldd:libc-bin dpkg:dpkg apt-get:apt flock:util-linux mvn:maven"
 
 # Programs that are copied into the guest.
-guest_programs="bash:bash dd:coreutils timeout:coreutils stdbuf:coreutils mount:mount losetup:mount kmod:kmod fio:fio dmsetup:dmsetup nbd-client:nbd-client
+guest_programs="bash:bash perl:perl-base dd:coreutils timeout:coreutils stdbuf:coreutils mount:mount losetup:mount kmod:kmod fio:fio dmsetup:dmsetup nbd-client:nbd-client
   cmp:diffutils blockdev:util-linux blkdiscard:util-linux lsblk:util-linux fallocate:util-linux taskset:util-linux
   mkfs.ext4:e2fsprogs e2fsck:e2fsprogs mkfs.xfs:xfsprogs xfs_repair:xfsprogs mkfs.btrfs:btrfs-progs btrfs:btrfs-progs"
 

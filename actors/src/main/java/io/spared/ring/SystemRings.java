@@ -2,8 +2,8 @@ package io.spared.ring;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValueFactory;
+import io.spared.ffi.NativeAccess;
 import io.spared.ffi.engine.Engine;
-import io.spared.ffi.libc.NativeAccess;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -16,8 +16,9 @@ import io.spared.app.files.OwnFiles;
 import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
+import io.spared.ffi.NativeAccess;
 import io.spared.ffi.disk.FaultPlans;
-import io.spared.ffi.libc.NativeAccess;
+import io.spared.ffi.system.IoFlusher;
 import io.spared.ffi.system.MemoryLock;
 import io.spared.ffi.ublk.UblkDriver;
 import io.spared.ffi.ublk.UblkException;
@@ -133,8 +134,10 @@ public final class Daemon implements AutoCloseable {
     try {
       NativeAccess.prove();
       MemoryLock.lock().ifPresent(log::warn);
+      IoFlusher.set().ifPresent(log::warn);
       Daemon daemon = start(file, config.get());
       Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "stop"));
+      log.info(IoFlusher.summary(IoFlusher.threads()));
       System.out.println("spared ready: " + config.get().devices().size() + " devices");
       ServiceManager.ready(config.get().devices().size() + " devices");
       daemon.system.getWhenTerminated().toCompletableFuture().join();

@@ -62,6 +62,17 @@ final class ArchitectureRules {
           .resideInAnyPackage("jnr..", "com.kenai.jffi..", "java.lang.foreign..")
           .because("nothing above ffi sees an address or a descriptor");
 
+  private static final ArchRule NUMBERS_STAY_IN_FFI =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("io.spared.ffi..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("io.spared.ffi.libc..", "io.spared.ffi.uring..")
+          .because(
+              "calls by descriptor, address and bare errno are wrapped by the other packages of"
+                  + " ffi");
+
   private static final ArchRule LOGIC_WITHOUT_PEKKO =
       noClasses()
           .that()
@@ -153,6 +164,7 @@ final class ArchitectureRules {
           FFI_KNOWS_NOTHING_ABOVE,
           ACTORS_DO_NOT_KNOW_THE_PROGRAM,
           NATIVE_ONLY_IN_FFI,
+          NUMBERS_STAY_IN_FFI,
           LOGIC_WITHOUT_PEKKO,
           TIME_AND_CHANCE_ARE_INJECTED,
           FILES_AND_THREADS_ARE_INJECTED,

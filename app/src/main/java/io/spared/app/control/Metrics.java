@@ -7,6 +7,7 @@ import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
+import io.spared.ffi.system.IoFlusher;
 import io.spared.spare.SpareUsage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,12 +27,27 @@ final class Metrics {
     this.devices = devices;
   }
 
-  static String render(
-      List<DeviceStatus> devices, List<SpareUsage> spares, Map<String, Long> events) {
-    Metrics metrics = new Metrics(devices);
+  /** All that is shown. */
+  record Source(
+      List<DeviceStatus> devices,
+      List<SpareUsage> spares,
+      Map<String, Long> events,
+      List<IoFlusher.ThreadFlag> threads) {
+    Source withEvents(Map<String, Long> counted) {
+      return new Source(devices, spares, counted, threads);
+    }
+
+    Source withThreads(List<IoFlusher.ThreadFlag> now) {
+      return new Source(devices, spares, events, now);
+    }
+  }
+
+  static String render(Source source) {
+    Metrics metrics = new Metrics(source.devices());
     metrics.devices();
-    metrics.spares(spares);
-    metrics.events(events);
+    metrics.spares(source.spares());
+    metrics.events(source.events());
+    metrics.threads(source.threads());
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try {
       PrometheusTextFormatWriter.create().write(out, metrics.all.build());
@@ -166,6 +182,20 @@ final class Metrics {
     new TreeMap<>(events)
         .forEach((kind, count) -> counts.dataPoint(point(Labels.of("kind", kind), count)));
     all.metricSnapshot(counts.build());
+  }
+
+  private void threads(List<IoFlusher.ThreadFlag> threads) {
+    GaugeSnapshot.Builder gauge =
+        GaugeSnapshot.builder()
+            .name("spared_threads")
+            .help("Threads of the daemon, by whether they have the I/O-flusher flag");
+    for (boolean flusher : new boolean[] {true, false}) {
+      gauge.dataPoint(
+          gaugePoint(
+              Labels.of("io_flusher", Boolean.toString(flusher)),
+              (double) threads.stream().filter(t -> t.flusher() == flusher).count()));
+    }
+    all.metricSnapshot(gauge.build());
   }
 
   private void gauge(String name, String help, ToDoubleFunction<DeviceStatus> value) {

@@ -3,6 +3,7 @@ package io.spared.app.control;
 import io.spared.device.DeviceStatus;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.discovery.Judgement;
+import io.spared.ffi.system.IoFlusher;
 import io.spared.monitor.Event;
 import io.spared.spare.SpareUsage;
 import java.time.Instant;
@@ -214,6 +215,17 @@ final class Render {
               String.join(", ", spare.devices())));
     }
     return table(rows);
+  }
+
+  static String threads(List<IoFlusher.ThreadFlag> threads) {
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("THREAD", "NAME", "I/O-FLUSHER"));
+    for (IoFlusher.ThreadFlag thread : threads) {
+      rows.add(
+          List.of(
+              Long.toString(thread.threadId()), thread.name(), thread.flusher() ? "yes" : "no"));
+    }
+    return table(rows) + IoFlusher.summary(threads) + "\n";
   }
 
   static String events(List<Event> events) {

@@ -16,6 +16,7 @@ import io.spared.device.DeviceStatus;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.discovery.Judgement;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.system.IoFlusher;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -35,6 +36,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.http.javadsl.model.ContentType;
@@ -146,6 +148,8 @@ public final class Routes {
       case "GET events/1" -> events(request, json);
       case "GET alerts/1" -> alerts(json);
       case "GET spares/1" -> spares(json);
+      case "GET threads/1" ->
+          threads().thenApply(threads -> json ? ok(threads) : text(Render.threads(threads)));
       case "GET discovery/1" -> discovery(json, WAIT, DiscoveryCommand.GetReport::new);
       case "POST discovery/1" ->
           body(request)
@@ -470,6 +474,12 @@ public final class Routes {
         .thenApply(usages -> json ? ok(usages) : text(Render.spares(usages)));
   }
 
+  private CompletionStage<List<IoFlusher.ThreadFlag>> threads() {
+    return CompletableFuture.supplyAsync(
+        IoFlusher::threads,
+        system.dispatchers().lookup(DispatcherSelector.fromConfig("spared.blocking")));
+  }
+
   private CompletionStage<HttpResponse> metrics() {
     CompletionStage<List<DeviceStatus>> statuses =
         AskPattern.ask(host, HostCommand.Statuses::new, WAIT, system.scheduler());
@@ -477,14 +487,13 @@ public final class Routes {
         AskPattern.ask(host, HostCommand.GetSpares::new, WAIT, system.scheduler());
     CompletionStage<Map<String, Long>> counts =
         AskPattern.ask(monitor, MonitorCommand.Counts::new, WAIT, system.scheduler());
-    return statuses.thenCombine(
-        usages.thenCombine(counts, (spares, events) -> Map.entry(spares, events)),
-        (devices, rest) ->
-            HttpResponse.create()
-                .withEntity(
-                    HttpEntities.create(
-                        ContentTypes.TEXT_PLAIN_UTF8,
-                        Metrics.render(devices, rest.getKey(), rest.getValue()))));
+    CompletionStage<Metrics.Source> source =
+        statuses.thenCombine(
+            usages, (devices, spares) -> new Metrics.Source(devices, spares, Map.of(), List.of()));
+    return source
+        .thenCombine(counts, Metrics.Source::withEvents)
+        .thenCombine(threads(), Metrics.Source::withThreads)
+        .thenApply(known -> text(Metrics.render(known)));
   }
 
   // HTTP.

@@ -209,6 +209,11 @@ final class CtlCommands {
     return show("POST", "/v1/reload", "{}");
   }
 
+  @Command(description = "The daemon's threads, and which have the I/O-flusher flag.")
+  int threads() throws CtlException {
+    return show("GET", "/v1/threads", "");
+  }
+
   // Without a daemon.
 
   @Command(

@@ -1,6 +1,7 @@
 package io.spared.architecture.helper;
 
 import io.spared.app.Main;
+import io.spared.ffi.libc.Descriptor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -19,6 +20,10 @@ final class Offender {
 
   Arena below() {
     return Arena.ofAuto();
+  }
+
+  int number(Descriptor descriptor) {
+    return descriptor.number();
   }
 
   UUID taken() {

@@ -30,8 +30,8 @@ public final class Libc {
 
   private Libc() {}
 
-  /** Runs the self-test again; see {@link NativeAccess#prove}. */
-  static void prove() {
+  /** Runs the self-test again; see {@link io.spared.ffi.NativeAccess#prove}. */
+  public static void prove() {
     SelfTest.prove(CALLS);
   }
 

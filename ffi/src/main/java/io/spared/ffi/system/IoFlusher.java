@@ -61,6 +61,14 @@ public final class IoFlusher {
     return threads;
   }
 
+  /** How many of these threads have it, in a sentence. */
+  public static String summary(List<ThreadFlag> threads) {
+    long with = threads.stream().filter(ThreadFlag::flusher).count();
+    return with == threads.size()
+        ? "I/O-flusher flag: all " + with + " threads have it"
+        : "I/O-flusher flag: " + with + " of " + threads.size() + " threads have it";
+  }
+
   private static Optional<ThreadFlag> thread(Path task) {
     try {
       String stat = Files.readString(task.resolve("stat"), StandardCharsets.ISO_8859_1);

@@ -1,4 +1,7 @@
-package io.spared.ffi.libc;
+package io.spared.ffi;
+
+import io.spared.ffi.libc.Libc;
+import io.spared.ffi.libc.NativeUnusableException;
 
 /** The first native thing that a program does. */
 public final class NativeAccess {
@@ -7,7 +10,7 @@ public final class NativeAccess {
   /**
    * Loads the C library and proves that its calls work, sixth arguments too.
    *
-   * @throws NativeUnusableException with a sentence that says why not and what to do; the program
+   * @throws IllegalStateException with a sentence that says why not and what to do; the program
    *     must then not go on
    */
   public static void prove() {
