@@ -1,8 +1,13 @@
 package io.spared.app.ctl;
 
 import java.io.PrintWriter;
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import picocli.CommandLine;
+import picocli.CommandLine.Command;
 
 /** The client's entry: parses the command line and gives the exit code. */
 public final class Ctl {
@@ -21,6 +26,9 @@ public final class Ctl {
   /** There is no such device. */
   static final int NO_SUCH_DEVICE = 4;
 
+  /** What picocli has where an annotation gives no name: the method's own is meant. */
+  private static final String UNNAMED = "<main class>";
+
   private Ctl() {}
 
   public static int run(String[] arguments) {
@@ -32,7 +40,7 @@ public final class Ctl {
   /** The same with the given outputs, for tests and the demonstration. */
   public static int run(String[] arguments, PrintWriter out, PrintWriter err) {
     int code =
-        new CommandLine(new CtlCommands())
+        commandLine(List.of(arguments))
             .setOut(out)
             .setErr(err)
             .setCaseInsensitiveEnumValuesAllowed(true)
@@ -46,5 +54,33 @@ public final class Ctl {
     out.flush();
     err.flush();
     return code;
+  }
+
+  /**
+   * Only the commands that the arguments may mean are looked at: reflection over all of them takes
+   * a third of the time to the first answer. Where none is named (help, a mistake) all are there.
+   */
+  private static CommandLine commandLine(List<String> arguments) {
+    CommandLine line = new CommandLine(new CtlCommands());
+    boolean found = false;
+    List<Method> others = new ArrayList<>();
+    for (Method method : CtlCommands.class.getDeclaredMethods()) {
+      Command command = method.getAnnotation(Command.class);
+      if (command == null) {
+        continue;
+      }
+      String name = command.name().equals(UNNAMED) ? method.getName() : command.name();
+      if (arguments.contains(name)) {
+        line.addSubcommand(name, new CommandLine(method));
+        found = true;
+      } else {
+        others.add(method);
+      }
+    }
+    if (!found) {
+      others.sort(Comparator.comparing(Method::getName));
+      others.forEach(method -> line.addSubcommand(new CommandLine(method)));
+    }
+    return line;
   }
 }

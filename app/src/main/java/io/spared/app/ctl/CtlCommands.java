@@ -19,6 +19,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "spared ctl",
     mixinStandardHelpOptions = true,
+    scope = ScopeType.INHERIT,
+    addMethodSubcommands = false, // Ctl adds those that are meant.
     sortOptions = false,
     subcommands = UblkCommands.class,
     description = "Looks after devices: with the daemon, and on disks while no daemon runs.",
