@@ -48,7 +48,7 @@ final class Assembly {
   private final Run run;
   private final DiskClaim mainClaim;
   private final Map<DiskAddress, SpareReply.Attached> attached = new HashMap<>();
-  private final List<DiskPort> ports = new ArrayList<>();
+  private final List<SparePort> ports = new ArrayList<>();
   private final List<String> sparesMissing = new ArrayList<>();
   private final ArrayDeque<UUID> candidates = new ArrayDeque<>();
   private final List<String> turnedDown = new ArrayList<>();
@@ -70,6 +70,9 @@ final class Assembly {
       ActorRef<MetadataCommand> writer,
       RemapTable table,
       CopyVerdict verdict) {}
+
+  /** A writer's port to a spare. */
+  private record SparePort(UUID spareId, DiskPort port) {}
 
   Assembly(Run run, DiskClaim mainClaim) {
     this.run = run;
@@ -226,7 +229,7 @@ final class Assembly {
               .map(SpareReply.Lending::offsetBytes)
               .toList();
       DiskPort port = spare.disk().attach(run.parts.home().engine());
-      ports.add(port);
+      ports.add(new SparePort(spare.spareId(), port));
       sources.add(
           new MetadataCommand.CopySource(
               spare.spareId(), port, spare.disk().geometry().sizeBytes(), offsets));
@@ -382,7 +385,30 @@ final class Assembly {
   /** A spare that came while serving ends as the others do. */
   void adopt(SpareReply.Attached spare, DiskPort port) {
     attached.put(spare.address(), spare);
-    ports.add(port);
+    ports.add(new SparePort(spare.spareId(), port));
+  }
+
+  /** A spare that is no more the device's; whoever says so gives it back. */
+  void forget(SpareReply.Attached spare) {
+    attached.remove(spare.address());
+    for (SparePort held : List.copyOf(ports)) {
+      if (held.spareId().equals(spare.spareId())) {
+        held.port().detach();
+        ports.remove(held);
+      }
+    }
+  }
+
+  /** Spares that were named and are none of this device's. */
+  List<SpareReply.Attached> strangers() {
+    Candidate candidate = chosen;
+    return candidate == null
+        ? List.of()
+        : attached.values().stream()
+            .filter(spare ->
+                candidate.image().spares().values().stream()
+                    .noneMatch(member -> member.spareId().equals(spare.spareId())))
+            .toList();
   }
 
   /** Nothing of it is wanted any more: writers that were begun end by themselves. */
@@ -394,7 +420,7 @@ final class Assembly {
 
   /** The writers' ports take nothing any more, so that the spares can be closed. */
   void detach() {
-    ports.forEach(DiskPort::detach);
+    ports.forEach(held -> held.port().detach());
     ports.clear();
   }
 

@@ -29,8 +29,18 @@ final class Commits {
     /** Somebody changes a policy. */
     record Policy(String sentence, ActorRef<Answer> replyTo) implements Purpose {}
 
-    /** A spare becomes the device's. */
-    record Addition() implements Purpose {}
+    /** A spare becomes the device's, or begins to be left, or both. */
+    record SpareChange() implements Purpose {}
+
+    /** A spare that is being left is given up, or stays after all. */
+    record LeavingChanged(int index, ActorRef<Answer> replyTo) implements Purpose {}
+
+    /** A spare leaves the device; these extents were lent by it. */
+    record Removal(int index, List<Extent> extents) implements Purpose {
+      public Removal {
+        extents = List.copyOf(extents);
+      }
+    }
 
     /** A range is not used any more: its spare may have it back once that is durable. */
     record Returning(Extent extent) implements Purpose {}

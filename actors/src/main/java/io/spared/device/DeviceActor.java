@@ -47,8 +47,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Crashes: of its metadata writer, its relocator, a disk actor, or a frontend with a queue open:
  * everything is abandoned and the device is assembled again from its disks, three times in ten
- * minutes at most. Of the scrubber: it is started again. Of this actor: the host does the same with
- * a new one ({@link Life} says how often it happened).
+ * minutes at most. Of the scrubber, or of what moves the blocks of a spare: it is started again. Of
+ * this actor: the host does the same with a new one ({@link Life} says how often it happened).
  */
 public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   /** Questions for a queue that are kept while the device is assembled. */
@@ -147,7 +147,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     SpareReply reply =
         switch (news) {
           case DeviceNews.FromSpares from -> from.reply();
-          case DeviceNews.AddingSpare adding -> adding.reply();
+          case DeviceNews.ChangingSpare changing -> changing.reply();
           default -> null;
         };
     if (reply instanceof SpareReply.Attached attached) {
@@ -209,8 +209,20 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceCommand.AddSpare add -> {
         Serving now = serving;
-        if (mayGoOn(Ask.ADD_SPARE, add.replyTo()) && now != null) {
+        if (mayGoOn(Ask.CHANGE_SPARES, add.replyTo()) && now != null) {
           addSpare(now, add);
+        }
+      }
+      case DeviceCommand.Evacuate evacuate -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.CHANGE_SPARES, evacuate.replyTo()) && now != null) {
+          now.spareLife().evacuate(evacuate.spare(), evacuate.giveUp(), evacuate.replyTo());
+        }
+      }
+      case DeviceCommand.CancelEvacuation cancel -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.CHANGE_SPARES, cancel.replyTo()) && now != null) {
+          now.spareLife().cancel(cancel.spare(), cancel.replyTo());
         }
       }
       case DeviceCommand.SetPolicy set -> setPolicy(set);
@@ -398,20 +410,34 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       add.replyTo().tell(new Answer.Refused(add.address() + ": is used by this device already"));
       return;
     }
-    now.addSpare(add.address(), add.replyTo());
+    now.spareLife().add(add.address(), add.leaves(), add.replyTo());
   }
 
-  /** The disk is asked for at every assembling from before the commit that makes it needed. */
-  private void adopt(SpareReply.Attached spare, DiskPort port) {
-    Assembly done = assembly;
-    if (done != null) {
-      done.adopt(spare, port);
-    }
-    if (!settings.spares().contains(spare.address())) {
-      List<DiskAddress> all = new ArrayList<>(settings.spares());
-      all.add(spare.address());
-      settings = settings.withSpares(all);
-    }
+  /** What is known of disks beyond serving follows its spares. */
+  private SpareLife.Disks keeper() {
+    return new SpareLife.Disks() {
+      @Override
+      public void comes(SpareReply.Attached spare, DiskPort port) {
+        Assembly done = assembly;
+        if (done != null) {
+          done.adopt(spare, port);
+        }
+        // From before the commit that makes it needed.
+        if (!settings.spares().contains(spare.address())) {
+          List<DiskAddress> all = new ArrayList<>(settings.spares());
+          all.add(spare.address());
+          settings = settings.withSpares(all);
+        }
+      }
+
+      @Override
+      public void leaves(SpareReply.Attached spare) {
+        Assembly done = assembly;
+        if (done != null) {
+          done.forget(spare);
+        }
+      }
+    };
   }
 
   private void reconfigure(DeviceCommand.Reconfigure reconfigure) {
@@ -545,9 +571,36 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           takeAll(now.on(from.reply()));
         }
       }
-      case DeviceNews.AddingSpare adding -> {
+      case DeviceNews.ChangingSpare changing -> {
         if (now != null) {
-          now.onAddition(adding.reply(), this::adopt);
+          now.spareLife().onChange(changing.reply());
+        }
+      }
+      case DeviceNews.LeavingSpare leaving -> {
+        if (now != null) {
+          now.spareLife().onLeaving(leaving.reply());
+        }
+      }
+      case DeviceNews.SpareRemembered remembered -> {
+        if (now != null) {
+          now.spareLife().remembered(remembered.problem());
+        }
+      }
+      case DeviceNews.FailedSpareLeaves leaves -> {
+        if (now != null) {
+          now.spareLife().failedSpareLeaves(leaves.index(), leaves.answer());
+        }
+      }
+      case DeviceNews.FromEvacuator from -> {
+        Evacuation going = now == null ? null : now.spareLife().evacuation();
+        if (going != null) {
+          going.on(from.request());
+        }
+      }
+      case DeviceNews.LookAtEvacuation look -> {
+        Evacuation going = now == null ? null : now.spareLife().evacuation();
+        if (going != null) {
+          going.look();
         }
       }
       case DeviceNews.FromScrubber from -> {
@@ -650,12 +703,16 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     Assembly done = assembly;
     Assembled all = done == null ? null : done.result();
     if (fact instanceof Fact.Assembled && done != null && all != null) {
-      serving = new Serving(run, all, done.metadataInbox());
+      Serving begun = new Serving(run, all, done.metadataInbox());
+      serving = begun;
       servingSince = parts.world().clock().now();
       retries = 0;
       settings = Policy.fromMetadata(settings, all.image().policy());
       serving.settingsChanged(settings);
-      serving.beginScrubbing();
+      begun.beginScrubbing();
+      List<SpareReply.Attached> strangers = done.strangers();
+      strangers.forEach(done::forget);
+      begun.begin(new SpareLife(run, begun, keeper()), strangers);
       take(new Fact.Assembled(serving.firstTroubles()));
       serving.askMetadata();
       happened(
@@ -701,6 +758,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       getContext().getLog().error("{}: its {} crashed", settings.name(), part, cause);
       if (part.startsWith("scrubber") && now != null) {
         now.restartScrubber();
+      } else if (part.startsWith("evacuator") && now != null) {
+        Evacuation going = now.spareLife().evacuation();
+        if (going != null) {
+          going.crashed();
+        }
       } else {
         crashed(part, cause.toString());
       }
@@ -830,7 +892,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       now.writer().tell(new MetadataCommand.Stop(Duration.ofMillis(100), now.metadataInbox()));
       run.leave(now.relocator());
       run.leave(now.writer());
-      now.giveUpAddition();
+      now.spareLife().giveUp();
       now.release();
     }
     run.end();

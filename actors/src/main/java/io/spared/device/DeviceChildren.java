@@ -5,6 +5,8 @@ import io.spared.disk.DiskCommand;
 import io.spared.disk.DiskNumber;
 import io.spared.disk.DiskPolicy;
 import io.spared.disk.IdentityProof;
+import io.spared.evacuation.Evacuator;
+import io.spared.evacuation.EvacuatorCommand;
 import io.spared.ffi.disk.Disk;
 import io.spared.format.Geometry;
 import io.spared.queue.DeviceDoubts;
@@ -82,6 +84,21 @@ final class DeviceChildren {
                 plan(settings),
                 request -> run.tell(new DeviceNews.FromScrubber(run.number, request)))),
         run.unique("scrubber"));
+  }
+
+  static ActorRef<EvacuatorCommand> evacuator(
+      Run run, Serving serving, int spare, boolean givenUp) {
+    return run.spawn(
+        Evacuator.create(
+            new Evacuator.Setup(
+                run.parts.home().engine(),
+                serving.image().geometry(),
+                serving.table(),
+                spare,
+                givenUp,
+                serving.settings().upkeep().moveBytesPerSecond(),
+                request -> run.tell(new DeviceNews.FromEvacuator(run.number, request)))),
+        run.unique("evacuator"));
   }
 
   static ScrubberCommand.ScrubPlan plan(DeviceSettings settings) {

@@ -80,8 +80,23 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
 
   /**
    * Take a further spare while serving; answered once it is durably the device's, or with why not.
+   *
+   * @param leaves the number of the spare in whose stead it comes and that is left from then on, in
+   *     the same commit; -1 when it comes beside the others
    */
-  record AddSpare(DiskAddress address, ActorRef<Answer> replyTo) implements Public {}
+  record AddSpare(DiskAddress address, int leaves, ActorRef<Answer> replyTo) implements Public {}
+
+  /**
+   * Move everything off a spare and leave it; answered once that has begun durably. It goes on by
+   * itself, also after a restart.
+   *
+   * @param giveUp what the spare does not give is lost, also when the disk and not its medium is
+   *     the reason; a start does not need it any more
+   */
+  record Evacuate(int spare, boolean giveUp, ActorRef<Answer> replyTo) implements Public {}
+
+  /** Do not leave the spare after all. */
+  record CancelEvacuation(int spare, ActorRef<Answer> replyTo) implements Public {}
 
   /** Change a policy durably. Refused for what the configuration fixes. */
   record SetPolicy(String name, String value, ActorRef<Answer> replyTo) implements Public {}

@@ -1,6 +1,7 @@
 package io.spared.device;
 
 import io.spared.disk.DiskReport;
+import io.spared.evacuation.EvacuatorRequest;
 import io.spared.ffi.disk.DiskException;
 import io.spared.format.CleanStop;
 import io.spared.metadata.MetadataEvent;
@@ -10,6 +11,7 @@ import io.spared.relocation.RelocatorRequest;
 import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareReply;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 
 /**
@@ -26,8 +28,21 @@ sealed interface DeviceNews extends DeviceCommand {
 
   record FromSpares(long run, SpareReply reply) implements DeviceNews {}
 
-  /** For the spare that is being added. */
-  record AddingSpare(long run, SpareReply reply) implements DeviceNews {}
+  /** For the change of its spares that is going on. */
+  record ChangingSpare(long run, SpareReply reply) implements DeviceNews {}
+
+  /** From spares that have left. */
+  record LeavingSpare(long run, SpareReply reply) implements DeviceNews {}
+
+  /** The disk of a spare that comes is found at every start; or why it is not. */
+  record SpareRemembered(long run, Optional<String> problem) implements DeviceNews {}
+
+  record FromEvacuator(long run, EvacuatorRequest request) implements DeviceNews {}
+
+  record LookAtEvacuation(long run) implements DeviceNews {}
+
+  /** What became of leaving a spare that has failed. */
+  record FailedSpareLeaves(long run, int index, Answer answer) implements DeviceNews {}
 
   record FromMetadata(long run, MetadataReply reply) implements DeviceNews {}
 

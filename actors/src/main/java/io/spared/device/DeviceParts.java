@@ -16,6 +16,7 @@ import org.apache.pekko.actor.typed.ActorRef;
  * What a device is made from.
  *
  * @param home the ring on whose thread the device and all of its parts live
+ * @param host hears of spares that come and go
  * @param blocking where opening a disk may take as long as it likes
  */
 public record DeviceParts(
@@ -26,6 +27,7 @@ public record DeviceParts(
     Executor blocking,
     ActorRef<SpareCommand> spares,
     ActorRef<MonitorCommand> monitor,
+    ActorRef<SpareNotice> host,
     Owner owner,
     CleanStops cleanStops,
     MetadataSettings metadata,

@@ -100,15 +100,23 @@ public record DeviceSettings(
     }
   }
 
-  /** Looking for damage and mending it. */
+  /**
+   * Looking for damage and mending it.
+   *
+   * @param autoEvacuate a spare that has failed is left without being asked
+   * @param moveBytesPerSecond what is moved off a spare that is being left
+   */
   public record Upkeep(
       boolean autoRepair,
+      boolean autoEvacuate,
+      long moveBytesPerSecond,
       Duration scrubInterval,
       Duration surfacePeriod,
       long surfaceFloorBytesPerSecond,
       boolean surfaceScan) {
     public static Upkeep standard() {
-      return new Upkeep(true, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, true);
+      return new Upkeep(
+          true, true, 16 << 20, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, true);
     }
   }
 

@@ -30,6 +30,7 @@ public record DeviceStatus(
     Commits commits,
     Repairs repairs,
     Scrubs scrubs,
+    List<Job> jobs,
     int restarts,
     Optional<Instant> servingSince,
     Map<String, PolicyValue> policy) {
@@ -37,6 +38,7 @@ public record DeviceStatus(
   public DeviceStatus {
     troubles = List.copyOf(troubles);
     disks = List.copyOf(disks);
+    jobs = List.copyOf(jobs);
     policy = Map.copyOf(policy);
   }
 
@@ -109,6 +111,16 @@ public record DeviceStatus(
       Optional<Instant> surfaceEstimate,
       long surfaceUnreadable,
       boolean running) {}
+
+  /**
+   * Something long that goes on beside serving, and goes on after a restart.
+   *
+   * @param done blocks, of all of them
+   * @param failed blocks that could not be done the last time and are tried again
+   * @param lostSectors what could not be saved
+   */
+  public record Job(
+      String what, long done, long total, long failed, long lostSectors, String sentence) {}
 
   /** A policy setting and where it comes from: "default", "metadata", or file and line. */
   public record PolicyValue(String value, String source) {}

@@ -30,20 +30,18 @@ final class Policy {
     return switch (name) {
       case "auto-repair" ->
           flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, on, null, null, null, null)));
+      case "auto-evacuate" ->
+          flag(name, value, (s, on) -> s.withUpkeep(moves(s, on, s.upkeep().moveBytesPerSecond())));
+      case "move-rate" ->
+          rate(name, value, (s, b) -> s.withUpkeep(moves(s, s.upkeep().autoEvacuate(), b)));
       case "surface-scan" ->
           flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, null, null, null, null, on)));
       case "scrub-interval" ->
           duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, d, null, null, null)));
       case "surface-period" ->
           duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, null, d, null, null)));
-      case "surface-floor" -> {
-        Optional<Long> bytes = bytes(value);
-        yield bytes.isEmpty() || bytes.get() < 64 << 10
-            ? refused(name + ": " + value + " is not a rate; write for example 1 MiB")
-            : new Reading(
-                Optional.empty(),
-                s -> s.withUpkeep(upkeep(s, null, null, null, bytes.get(), null)));
-      }
+      case "surface-floor" ->
+          rate(name, value, (s, b) -> s.withUpkeep(upkeep(s, null, null, null, b, null)));
       case "request-deadline" ->
           duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, d, null, null)));
       case "commit-timeout" ->
@@ -53,8 +51,8 @@ final class Policy {
       default ->
           refused(
               name
-                  + " is no setting; there are auto-repair, commit-timeout, drain-deadline,"
-                  + " request-deadline, scrub-interval, surface-floor, surface-period, surface-scan");
+                  + " is no setting; there are auto-evacuate, auto-repair, commit-timeout,"
+                  + " drain-deadline, move-rate, request-deadline, scrub-interval, surface-floor, surface-period, surface-scan");
     };
   }
 
@@ -93,6 +91,26 @@ final class Policy {
     return new Reading(Optional.empty(), s -> with.apply(s, duration));
   }
 
+  private static Reading rate(String name, String value, With<Long> with) {
+    Optional<Long> bytes = bytes(value);
+    return bytes.isEmpty() || bytes.get() < 64 << 10
+        ? refused(name + ": " + value + " is not a rate; write for example 1 MiB")
+        : new Reading(Optional.empty(), s -> with.apply(s, bytes.get()));
+  }
+
+  private static DeviceSettings.Upkeep moves(
+      DeviceSettings s, boolean autoEvacuate, long moveBytesPerSecond) {
+    DeviceSettings.Upkeep u = s.upkeep();
+    return new DeviceSettings.Upkeep(
+        u.autoRepair(),
+        autoEvacuate,
+        moveBytesPerSecond,
+        u.scrubInterval(),
+        u.surfacePeriod(),
+        u.surfaceFloorBytesPerSecond(),
+        u.surfaceScan());
+  }
+
   private static Optional<Long> bytes(String value) {
     Matcher matcher = BYTES.matcher(value.strip());
     if (!matcher.matches()) {
@@ -122,6 +140,8 @@ final class Policy {
     DeviceSettings.Upkeep u = s.upkeep();
     return new DeviceSettings.Upkeep(
         autoRepair == null ? u.autoRepair() : autoRepair,
+        u.autoEvacuate(),
+        u.moveBytesPerSecond(),
         scrub == null ? u.scrubInterval() : scrub,
         period == null ? u.surfacePeriod() : period,
         floor == null ? u.surfaceFloorBytesPerSecond() : floor,
@@ -160,6 +180,8 @@ final class Policy {
       DeviceSettings settings, Map<String, String> metadata) {
     Map<String, String> values = new TreeMap<>();
     values.put("auto-repair", settings.upkeep().autoRepair() ? "on" : "off");
+    values.put("auto-evacuate", settings.upkeep().autoEvacuate() ? "on" : "off");
+    values.put("move-rate", settings.upkeep().moveBytesPerSecond() + " B");
     values.put("surface-scan", settings.upkeep().surfaceScan() ? "on" : "off");
     values.put("scrub-interval", words(settings.upkeep().scrubInterval()));
     values.put("surface-period", words(settings.upkeep().surfacePeriod()));

@@ -15,6 +15,8 @@ import io.spared.format.ExtentKind;
 import io.spared.format.LostBits;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
+import io.spared.format.SpareMember;
+import io.spared.format.SpareState;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataReply;
@@ -38,12 +40,13 @@ import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
-import java.util.function.BiConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -83,7 +86,6 @@ final class Serving {
   private final Map<Integer, ActorRef<DiskCommand>> diskActors = new HashMap<>();
   private final Map<Integer, DiskTally> disks = new TreeMap<>();
   private final Map<Integer, SpareReply.Attached> spares;
-  private final ActorRef<SpareReply> additionInbox;
   private final ActorRef<RelocatorCommand> relocator;
   private final DiskFlushes flushes;
   private final Lookup lookup = new Lookup();
@@ -93,15 +95,13 @@ final class Serving {
   private Optional<ScrubProgress> progress = Optional.empty();
   private long lostSectors;
   private long relocations;
-  private @Nullable SpareAddition addition;
-
-  private @Nullable DiskPort additionPort;
-
-  /** Of the copies' places before they were placed anew, until it is durable that they were. */
-  private List<Extent> placesBefore = List.of();
+  private @Nullable SpareLife spareLife;
 
   private boolean borrowing;
-  private boolean spareRefusedMore;
+
+  /** Spares that have refused to lend more. */
+  private final Set<Integer> lendNoMore = new HashSet<>();
+
   private Slots.Fullness warned = Slots.Fullness.PLENTY;
   private MetadataReply.@Nullable Status metadata;
 
@@ -143,11 +143,6 @@ final class Serving {
             SpareReply.class,
             "spares-serving",
             reply -> new DeviceNews.FromSpares(run.number, reply));
-    this.additionInbox =
-        run.inbox(
-            SpareReply.class,
-            "spares-adding",
-            reply -> new DeviceNews.AddingSpare(run.number, reply));
     loadSlots();
     Map<String, DiskPort> ports = new HashMap<>();
     disks.put(DiskNumber.MAIN, new DiskTally(assembled.main(), "main"));
@@ -385,6 +380,9 @@ final class Serving {
         boolean bad =
             changed.now() == DiskReport.Health.GONE || changed.now() == DiskReport.Health.DOUBTFUL;
         Trouble trouble = changed.disk() == DiskNumber.MAIN ? Trouble.MAIN : Trouble.SPARE;
+        if (changed.disk() != DiskNumber.MAIN && changed.now() == DiskReport.Health.GONE) {
+          spareLife().hasFailed(changed.disk(), changed.reason());
+        }
         yield List.of(
             bad
                 ? new Fact.Worse(
@@ -425,6 +423,7 @@ final class Serving {
             Event.Severity.WARNING,
             "slot.retired",
             Place.toString(retire.place()) + " failed and is never used again");
+        spareLife().lookWhetherItFails(Place.spare(retire.place()));
       }
       case RelocatorRequest.Commit commit ->
           commits.ask(
@@ -440,6 +439,7 @@ final class Serving {
                   failed.offsetBytes()));
       case RelocatorRequest.BlockMoved moved -> {
         relocations++;
+        spareLife().blockMoved(moved);
         run.parts
             .monitor()
             .tell(
@@ -483,7 +483,12 @@ final class Serving {
               "block "
                   + refuses.block()
                   + " refuses writes until its commit is known to be durable or void");
-      case RelocatorRequest.MoveEnded ended -> {}
+      case RelocatorRequest.MoveEnded ended -> {
+        Evacuation going = spareLife().evacuation();
+        if (going != null) {
+          going.moveEnded(ended);
+        }
+      }
       case RelocatorRequest.Drained drained -> relocatorDrained = true;
     }
     return List.of();
@@ -499,7 +504,7 @@ final class Serving {
     long place = slots.take(take.avoidSpares(), true);
     if (place == Place.NONE) {
       relocator.tell(new RelocatorCommand.NoSlot(take.relocationId(), Errno.ENOSPC));
-      spareRefusedMore = false;
+      lendNoMore.clear();
       borrowIfLow();
       return List.of(
           new Fact.Worse(
@@ -515,8 +520,15 @@ final class Serving {
 
   private List<Fact> warnWhenFull() {
     Slots.Fullness now = slots.fullness();
-    if (now.compareTo(warned) > 0 && spareRefusedMore) {
+    if (now.compareTo(warned) > 0 && lendNoMore.containsAll(usableSpares().keySet())) {
       warned = now;
+      if (now.compareTo(Slots.Fullness.FULL_95) >= 0) {
+        run.parts
+            .host()
+            .tell(
+                new SpareNotice.Wanted(
+                    run.settings.name(), SpareChange.NONE, "its spares are nearly full"));
+      }
       Slots.Usage usage = slots.usage();
       run.parts
           .monitor()
@@ -537,11 +549,14 @@ final class Serving {
 
   /** Asks a spare for more before it is needed, one question at a time. */
   private void borrowIfLow() {
-    if (borrowing || spareRefusedMore || slots.usage().free() >= SLOTS_LOW) {
+    if (borrowing || slots.usage().free() >= SLOTS_LOW) {
       return;
     }
     Integer best = null;
-    for (Integer index : spares.keySet()) {
+    for (Integer index : usableSpares().keySet()) {
+      if (lendNoMore.contains(index)) {
+        continue;
+      }
       if (best == null || slots.freeOfSpare(index) > slots.freeOfSpare(best)) {
         best = index;
       }
@@ -581,8 +596,9 @@ final class Serving {
       }
       case SpareReply.NotLent not -> {
         borrowing = false;
-        spareRefusedMore = true;
+        lendNoMore.add(indexOf(not.spareId()));
         happened(Event.Severity.NOTICE, "spare.full", not.sentence());
+        borrowIfLow();
         return warnWhenFull();
       }
       default -> {}
@@ -590,136 +606,107 @@ final class Serving {
     return List.of();
   }
 
-  // A further spare.
+  // Spares that come and go: SpareLife says when.
 
   boolean uses(DiskAddress address) {
     return spares.values().stream().anyMatch(spare -> spare.address().equals(address));
   }
 
-  /** Begins to take a further spare; the asker is answered when that has ended. */
-  void addSpare(DiskAddress address, ActorRef<Answer> asker) {
-    if (addition != null) {
-      asker.tell(new Answer.Refused("another spare is being added; try again when that has ended"));
-      return;
-    }
-    SpareAddition begun = new SpareAddition(run, image, spares, address, additionInbox, asker);
-    addition = begun;
-    begun.begin();
+  Map<Integer, SpareReply.Attached> spares() {
+    return spares;
   }
 
-  /**
-   * What the spare that is being added answered. Once all is lent, queues and relocator get the
-   * disk before the commit is asked for: a slot of it is taken after the commit only, and whoever
-   * waits at that block's fence goes on by a message that comes after the one with the disk.
-   *
-   * @param adopted keeps the disk and the writer's port with those of the other spares
-   */
-  void onAddition(SpareReply reply, BiConsumer<SpareReply.Attached, DiskPort> adopted) {
-    SpareAddition going = addition;
-    if (going == null) {
-      return;
-    }
-    switch (going.on(reply)) {
-      case GOES_ON -> {}
-      case REFUSED -> addition = null;
-      case COMMIT -> {
-        int index = going.index();
-        SpareReply.Attached spare = going.spare();
-        DiskPort port = spare.disk().attach(run.parts.home().engine());
-        additionPort = port;
-        adopted.accept(spare, port);
-        spares.put(index, spare);
-        DiskTally tally = new DiskTally(spare.disk(), "spare-" + index);
-        disks.put(index, tally);
-        diskActors.put(index, DeviceChildren.disk(run, index, spare.disk()));
-        flushes.add(tally.role, spare.disk().attach(run.parts.home().engine()));
-        queues.tellAll(new QueueCommand.SpareAttached(index, spare.disk()));
-        relocator.tell(new RelocatorCommand.SpareAttached(index, spare.disk()));
-        placesBefore =
-            image.extents().stream().filter(e -> e.kind() == ExtentKind.METADATA).toList();
-        going.commit(commits, port);
-      }
-    }
+  Slots slots() {
+    return slots;
   }
 
-  /** The spare is the device's, durably: its slots are there, and old places go back. */
-  private List<Fact> added() {
-    SpareAddition ended = addition;
-    addition = null;
-    if (ended == null) {
-      return List.of();
-    }
-    for (Extent extent : ended.lent()) {
-      if (extent.kind() == ExtentKind.DATA) {
-        slots.lend(extent);
+  DeviceSettings settings() {
+    return settings;
+  }
+
+  /** Those that may take more blocks and copies. */
+  Map<Integer, SpareReply.Attached> usableSpares() {
+    Map<Integer, SpareReply.Attached> usable = new TreeMap<>();
+    spares.forEach((index, spare) -> {
+      SpareMember member = image.spares().get(index);
+      DiskTally tally = disks.get(index);
+      if (member != null
+          && member.state() == SpareState.IN_SERVICE
+          && tally != null
+          && !isBad(tally.health)) {
+        usable.put(index, spare);
       }
+    });
+    return usable;
+  }
+
+  private static boolean isBad(DiskReport.Health health) {
+    return health == DiskReport.Health.GONE || health == DiskReport.Health.DOUBTFUL;
+  }
+
+  boolean isAnySpareInTrouble() {
+    return spares.keySet().stream().anyMatch(index -> isBad(tally(index).health));
+  }
+
+  /** Whoever needs it gets the disk. */
+  void attach(int index, SpareReply.Attached spare) {
+    spares.put(index, spare);
+    DiskTally tally = new DiskTally(spare.disk(), "spare-" + index);
+    disks.put(index, tally);
+    diskActors.put(index, DeviceChildren.disk(run, index, spare.disk()));
+    flushes.add(tally.role, spare.disk().attach(run.parts.home().engine()));
+    queues.tellAll(new QueueCommand.SpareAttached(index, spare.disk()));
+    relocator.tell(new RelocatorCommand.SpareAttached(index, spare.disk()));
+  }
+
+  /** Nobody has the disk any more. */
+  void detach(int index) {
+    spares.remove(index);
+    disks.remove(index);
+    ActorRef<DiskCommand> actor = diskActors.remove(index);
+    if (actor != null) {
+      actor.tell(new DiskCommand.Stop());
+      run.leave(actor);
     }
-    for (Extent before : placesBefore) {
-      boolean used =
-          image.placement().stream()
-              .anyMatch(now -> now.at(before.spare(), before.offsetBytes()).isPresent());
-      if (!used) {
-        commits.ask(
-            List.of(
-                new Change.ExtentReturned(
-                    before.spare(), before.offsetBytes(), before.lengthBytes())),
-            new Commits.Purpose.Returning(before),
-            run.nowNanos());
-      }
-    }
-    placesBefore = List.of();
-    spareRefusedMore = false;
-    warned = Slots.Fullness.PLENTY;
-    run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), "slots.low"));
+    flushes.remove("spare-" + index);
+    queues.tellAll(new QueueCommand.SpareDetached(index));
+    relocator.tell(new RelocatorCommand.SpareDetached(index));
+    writer().tell(new MetadataCommand.SpareGone(index, "it is none of the device's"));
+  }
+
+  /** The scrubber knows only the disks that it began with. */
+  void restartScrubbing() {
     stopScrubber();
     beginScrubbing();
-    askMetadata();
-    String sentence =
-        ended.address()
-            + " is spare "
-            + ended.index()
-            + " of "
-            + run.settings.name()
-            + "; name it in the configuration too, since every start needs it";
-    happened(Event.Severity.NOTICE, "spare.added", sentence);
-    ended.answer(new Answer.Done(sentence));
+  }
+
+  /** There are slots again, or soon will be. */
+  List<Fact> moreRoom() {
+    lendNoMore.clear();
+    warned = Slots.Fullness.PLENTY;
+    run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), "slots.low"));
     borrowIfLow();
     return List.of(new Fact.Better(Trouble.SLOTS));
   }
 
-  /** Nothing of the commit was written: the disk leaves again as it came. */
-  private void notAdded(String sentence) {
-    SpareAddition ended = addition;
-    addition = null;
-    if (ended != null) {
-      int index = ended.index();
-      spares.remove(index);
-      disks.remove(index);
-      ActorRef<DiskCommand> actor = diskActors.remove(index);
-      if (actor != null) {
-        actor.tell(new DiskCommand.Stop());
-        run.leave(actor);
-      }
-      flushes.remove("spare-" + index);
-      DiskPort port = additionPort;
-      if (port != null) {
-        port.detach();
-      }
-      queues.tellAll(new QueueCommand.SpareDetached(index));
-      relocator.tell(new RelocatorCommand.SpareDetached(index));
-      ended.refuse("it could not be committed: " + sentence);
+  SpareLife spareLife() {
+    SpareLife known = spareLife;
+    if (known == null) {
+      throw new IllegalStateException("it has not begun to serve");
     }
+    return known;
   }
 
-  /** The device ends: whoever waits is told. */
-  void giveUpAddition() {
-    SpareAddition ended = addition;
-    addition = null;
-    if (ended != null) {
-      ended.answer(
-          new Answer.Refused(
-              "the device ended meanwhile; see its status whether the spare is its own"));
-    }
+  /** Begins the life of its spares; once, after everything else. */
+  void begin(SpareLife life, List<SpareReply.Attached> strangers) {
+    spareLife = life;
+    life.resume(strangers);
+  }
+
+  List<DeviceStatus.Job> jobs() {
+    SpareLife known = spareLife;
+    Evacuation going = known == null ? null : known.evacuation();
+    return going == null ? List.of() : List.of(going.status());
   }
 
   private int indexOf(UUID spareId) {
@@ -827,38 +814,35 @@ final class Serving {
                   durable
                       ? new Answer.Done(set.sentence())
                       : new Answer.Refused("it could not be made durable: " + sentence));
-      case Commits.Purpose.Addition added -> {
+      case Commits.Purpose.SpareChange change -> {
         if (durable) {
-          return added();
+          return spareLife().changed();
         }
         if (result == RelocatorCommand.CommitResult.NOT_DONE) {
-          notAdded(sentence);
+          spareLife().notChanged(sentence);
         }
         // In doubt: it is answered when that is resolved, or when the device ends.
       }
+      case Commits.Purpose.LeavingChanged changed ->
+          spareLife().leavingChanged(changed, durable, sentence);
+      case Commits.Purpose.Removal removal -> {
+        if (durable) {
+          return spareLife().left(removal);
+        }
+        Evacuation going = spareLife().evacuation();
+        if (result == RelocatorCommand.CommitResult.NOT_DONE && going != null) {
+          going.notRemoved();
+        }
+      }
       case Commits.Purpose.Returning returning -> {
-        UUID owner = spareIdOf(returning.extent().spare());
-        if (durable && owner != null) {
-          run.parts
-              .spares()
-              .tell(
-                  new SpareCommand.TakeBack(
-                      owner,
-                      image.deviceId(),
-                      returning.extent().offsetBytes(),
-                      returning.extent().lengthBytes(),
-                      additionInbox));
+        if (durable) {
+          spareLife().returned(returning.extent());
         }
       }
       case Commits.Purpose.CleanMark mark -> cleanMark = Optional.of(durable);
       case Commits.Purpose.Note note -> {}
     }
     return List.of();
-  }
-
-  private @Nullable UUID spareIdOf(int index) {
-    SpareReply.Attached spare = spares.get(index);
-    return spare == null ? null : spare.spareId();
   }
 
   private Optional<Boolean> cleanMark = Optional.empty();
@@ -965,10 +949,18 @@ final class Serving {
             relocator.tell(new RelocatorCommand.DoubtResolved(relocation.relocatorCommitId()));
           } else if (asked.purpose() instanceof Commits.Purpose.Lending lending) {
             slots.lend(lending.extent());
-          } else if (asked.purpose() instanceof Commits.Purpose.Addition
+          } else if (asked.purpose() instanceof Commits.Purpose.SpareChange
+              || asked.purpose() instanceof Commits.Purpose.LeavingChanged
+              || asked.purpose() instanceof Commits.Purpose.Removal
               || asked.purpose() instanceof Commits.Purpose.Returning) {
             return ended(asked, RelocatorCommand.CommitResult.COMMITTED, "");
           }
+        }
+      }
+      case MetadataEvent.PlaceLeft left -> {
+        SpareLife known = spareLife;
+        if (known != null) {
+          known.placeLeft(left.spare(), left.offsetBytes());
         }
       }
       case MetadataEvent.CheckpointDone done ->
@@ -1063,6 +1055,11 @@ final class Serving {
   /** Other deadlines and policies from now on. */
   void settingsChanged(DeviceSettings next) {
     settings = next;
+    SpareLife life = spareLife;
+    Evacuation going = life == null ? null : life.evacuation();
+    if (going != null) {
+      going.rate(next.upkeep().moveBytesPerSecond());
+    }
     ActorRef<ScrubberCommand> scrubbing = scrubber;
     if (scrubbing != null) {
       scrubbing.tell(new ScrubberCommand.SetPlan(DeviceChildren.plan(next)));

@@ -52,6 +52,7 @@ final class StatusOf {
             .orElse(
                 new DeviceStatus.Scrubs(
                     0, Optional.empty(), Optional.empty(), 0, Optional.empty(), 0, false)),
+        serving.map(Serving::jobs).orElse(List.of()),
         restarts,
         since,
         Policy.shown(settings, image.map(i -> (Map<String, String>) i.policy()).orElse(Map.of())));

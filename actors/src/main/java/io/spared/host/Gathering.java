@@ -92,6 +92,7 @@ final class Gathering {
         new DeviceStatus.Repairs(false, 0, 0, 0, Optional.empty()),
         new DeviceStatus.Scrubs(
             0, Optional.empty(), Optional.empty(), 0, Optional.empty(), 0, false),
+        List.of(),
         0,
         Optional.empty(),
         Map.of());

@@ -9,6 +9,7 @@ import io.spared.device.DeviceStatus;
 import io.spared.device.Life;
 import io.spared.device.LifeCycle;
 import io.spared.device.LifeCycle.Fact;
+import io.spared.device.SpareNotice;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.monitor.Event;
 import io.spared.monitor.Monitor;
@@ -78,6 +79,8 @@ public final class Host extends AbstractBehavior<HostCommand> {
   private final ActorRef<MonitorCommand> monitor;
   private final ActorRef<SpareCommand> spares;
   private final ActorRef<Exports.Command> exports;
+  private final ActorRef<SpareNotice> notices;
+  private final SpareBook spareBook;
   private final List<ActorRef<NbdFrontend.Command>> listeners = new ArrayList<>();
   private final Map<String, Known> devices = new TreeMap<>();
   private final List<String> leftBehind = new ArrayList<>();
@@ -132,6 +135,8 @@ public final class Host extends AbstractBehavior<HostCommand> {
             "spares",
             ring.dispatcher());
     context.watch(spares);
+    this.notices = context.messageAdapter(SpareNotice.class, HostCommand.OfSpares::new);
+    this.spareBook = new SpareBook(parts.addedSpares().atStart(), parts.hotSpares());
     this.exports =
         context.spawn(
             Behaviors.supervise(Exports.create(monitor)).onFailure(SupervisorStrategy.resume()),
@@ -186,16 +191,15 @@ public final class Host extends AbstractBehavior<HostCommand> {
       case HostCommand.GetSpares ask -> spares.tell(new SpareCommand.GetUsage(ask.replyTo()));
       case HostCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
       case HostCommand.AddSpare add -> addSpare(add);
-      case HostCommand.SpareAnswered answered -> {
-        Known known = devices.get(answered.name());
-        if (known != null
-            && answered.answer() instanceof Answer.Done
-            && !known.settings.spares().contains(answered.address())) {
-          List<DiskAddress> all = new ArrayList<>(known.settings.spares());
-          all.add(answered.address());
-          known.settings = known.settings.withSpares(all);
+      case HostCommand.OfSpares of -> ofSpares(of.notice());
+      case HostCommand.HotSpareAnswered answered -> {
+        if (answered.answer() instanceof Answer.Refused refused) {
+          happened(
+              answered.wanted().device(),
+              "hot-spare.refused",
+              "hot spare " + answered.address() + ": " + refused.sentence());
+          offerHotSpare(answered.wanted());
         }
-        answered.replyTo().tell(answered.answer());
       }
       case HostCommand.Shutdown ask -> {
         return shutdown(ask);
@@ -251,7 +255,8 @@ public final class Host extends AbstractBehavior<HostCommand> {
         return;
       }
     }
-    Known known = new Known(add.settings());
+    Known known =
+        new Known(add.settings().withSpares(spareBook.spares(name, add.settings().spares())));
     devices.put(name, known);
     begin(known);
     tellExports();
@@ -274,23 +279,89 @@ public final class Host extends AbstractBehavior<HostCommand> {
         return;
       }
     }
+    actor.tell(new DeviceCommand.AddSpare(add.address(), add.leaves(), add.replyTo()));
+  }
+
+  private void ofSpares(SpareNotice notice) {
+    switch (notice) {
+      case SpareNotice.Comes comes ->
+          remember(
+              comes.device(),
+              spareBook.comes(comes.device(), comes.address()),
+              Optional.of(comes.replyTo()));
+      case SpareNotice.Gone gone ->
+          spareBook
+              .gone(gone.device(), gone.address())
+              .ifPresent(left -> {
+                Known known = devices.get(gone.device());
+                if (known != null) {
+                  List<DiskAddress> spares = new ArrayList<>(known.settings.spares());
+                  spares.remove(gone.address());
+                  known.settings = known.settings.withSpares(spares);
+                }
+                remember(gone.device(), left, Optional.empty());
+              });
+      case SpareNotice.Wanted wanted -> {
+        spareBook.wanted(wanted.device());
+        offerHotSpare(wanted);
+      }
+    }
+  }
+
+  /** A device's actor that is made anew has the spare too, and so has the next daemon. */
+  private void remember(
+      String device, List<DiskAddress> added, Optional<ActorRef<SpareNotice.Remembered>> replyTo) {
+    Known known = devices.get(device);
+    if (known != null) {
+      known.settings = known.settings.withSpares(spareBook.spares(device, known.settings.spares()));
+    }
+    AddedSpares memory = parts.addedSpares();
+    parts
+        .blocking()
+        .execute(() -> {
+          Optional<String> problem = memory.record(device, added);
+          replyTo.ifPresent(asker -> asker.tell(new SpareNotice.Remembered(problem)));
+        });
+  }
+
+  private void offerHotSpare(SpareNotice.Wanted wanted) {
+    Known known = devices.get(wanted.device());
+    ActorRef<DeviceCommand> actor = known == null ? null : known.actor;
+    if (known == null || actor == null) {
+      return;
+    }
+    Map<DiskAddress, Integer> used = new HashMap<>();
+    devices
+        .values()
+        .forEach(device ->
+            device.settings.spares().forEach(spare -> used.merge(spare, 1, Integer::sum)));
+    Optional<DiskAddress> hot = spareBook.nextHot(wanted.device(), known.settings.spares(), used);
+    if (hot.isEmpty()) {
+      happened(
+          wanted.device(),
+          "hot-spare.none",
+          "a hot spare is wanted (" + wanted.reason() + "), and there is none that could be taken");
+      return;
+    }
+    happened(
+        wanted.device(),
+        "hot-spare.offered",
+        "hot spare " + hot.get() + " is taken, since " + wanted.reason());
     OneAnswer.ask(
         getContext(),
         Answer.class,
         actor,
         SPARE_WAIT,
-        replyTo -> new DeviceCommand.AddSpare(add.address(), replyTo),
+        replyTo -> new DeviceCommand.AddSpare(hot.get(), wanted.leaves(), replyTo),
         (answer, failure) ->
-            new HostCommand.SpareAnswered(
-                add.name(),
-                add.address(),
-                answer == null
-                    ? new Answer.Refused(
-                        add.name()
-                            + " did not answer in time; see its status whether the spare is its"
-                            + " own")
-                    : answer,
-                add.replyTo()));
+            new HostCommand.HotSpareAnswered(
+                wanted,
+                hot.get(),
+                answer == null ? new Answer.Refused("no answer in time") : answer));
+  }
+
+  private void happened(String device, String kind, String sentence) {
+    monitor.tell(new MonitorCommand.Happened(Event.Severity.WARNING, device, kind, sentence));
   }
 
   private void reconfigure(HostCommand.Reconfigure ask) {
@@ -300,8 +371,10 @@ public final class Host extends AbstractBehavior<HostCommand> {
       ask.replyTo().tell(new Answer.Refused("there is no device " + ask.settings().name()));
       return;
     }
-    known.settings = ask.settings();
-    actor.tell(new DeviceCommand.Reconfigure(ask.settings(), ask.replyTo()));
+    DeviceSettings next =
+        ask.settings().withSpares(spareBook.spares(ask.settings().name(), ask.settings().spares()));
+    known.settings = next;
+    actor.tell(new DeviceCommand.Reconfigure(next, ask.replyTo()));
   }
 
   private void begin(Known known) {
@@ -379,6 +452,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
         parts.blocking(),
         spares,
         monitor,
+        notices,
         parts.owner(),
         parts.cleanStops(),
         parts.metadata(),

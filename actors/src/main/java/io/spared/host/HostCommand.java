@@ -4,6 +4,7 @@ import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
+import io.spared.device.SpareNotice;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.monitor.MonitorCommand;
 import io.spared.spare.SpareUsage;
@@ -33,12 +34,19 @@ public sealed interface HostCommand {
   /** Other settings for a device, from a reloaded configuration. */
   record Reconfigure(DeviceSettings settings, ActorRef<Answer> replyTo) implements HostCommand {}
 
-  /** A further spare for a device that serves. */
-  record AddSpare(String name, DiskAddress address, ActorRef<Answer> replyTo)
+  /**
+   * A further spare for a device that serves.
+   *
+   * @param leaves the number of the spare in whose stead it comes, or -1
+   */
+  record AddSpare(String name, DiskAddress address, int leaves, ActorRef<Answer> replyTo)
       implements HostCommand {}
 
-  /** For the host itself: what became of that. */
-  record SpareAnswered(String name, DiskAddress address, Answer answer, ActorRef<Answer> replyTo)
+  /** For the host itself: a device tells of its spares. */
+  record OfSpares(SpareNotice notice) implements HostCommand {}
+
+  /** For the host itself: what became of a hot spare that was offered. */
+  record HotSpareAnswered(SpareNotice.Wanted wanted, DiskAddress address, Answer answer)
       implements HostCommand {}
 
   /** Drain every device within the deadline and end. */

@@ -1,6 +1,7 @@
 package io.spared.host;
 
 import io.spared.device.CleanStops;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
@@ -18,6 +19,7 @@ import java.util.concurrent.Executor;
 /**
  * What a host is made from: everything that a simulation gives in its own way.
  *
+ * @param hotSpares disks that devices whose spares fail or are full may take
  * @param blocking where opening a disk may take as long as it likes; bounded in its threads
  */
 public record HostParts(
@@ -28,6 +30,8 @@ public record HostParts(
     Executor blocking,
     Owner owner,
     CleanStops cleanStops,
+    AddedSpares addedSpares,
+    List<DiskAddress> hotSpares,
     AuditLog auditLog,
     MetadataSettings metadata,
     RelocationPolicy relocation,
@@ -36,5 +40,6 @@ public record HostParts(
     UblkKernel ublk) {
   public HostParts {
     nbd = List.copyOf(nbd);
+    hotSpares = List.copyOf(hotSpares);
   }
 }

@@ -115,7 +115,7 @@ public sealed interface MetadataCommand {
   /**
    * Places the copies anew, with the changes that go with it (a spare lost, added or left): the new
    * copies are written whole, and the changes commit on a quorum of the new places. Answered like a
-   * Commit. The old places may be given back after Committed.
+   * Commit. An old place may be given back after {@link MetadataEvent.PlaceLeft}.
    *
    * @param ports of the spares that were not known before, by index
    */

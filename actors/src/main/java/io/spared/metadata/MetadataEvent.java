@@ -36,6 +36,12 @@ public sealed interface MetadataEvent {
     }
   }
 
+  /**
+   * A copy stood here before the copies were placed anew, which is durable; nothing of it is in
+   * flight any more, so the place may be given back.
+   */
+  record PlaceLeft(int spare, long offsetBytes) implements MetadataEvent {}
+
   /** All copies hold a new checkpoint. */
   record CheckpointDone(long generation) implements MetadataEvent {}
 

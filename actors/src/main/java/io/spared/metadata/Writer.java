@@ -988,11 +988,15 @@ final class Writer implements ReadTask.Surroundings {
     if (image == null) {
       return;
     }
+    boolean placed =
+        outstanding.stream().allMatch(record -> record.kind == Outstanding.Kind.COMMIT);
     for (Copy former : List.copyOf(formerCopies)) {
-      if (former.lane.isFree()) {
+      if (placed && former.lane.isFree() && former.buildWrites == 0) {
         former.lane.close();
         lanes.remove(former.lane);
         formerCopies.remove(former);
+        events.accept(
+            new MetadataEvent.PlaceLeft(former.place.spare(), former.place.offsetBytes()));
       }
     }
     long keepFrom = Math.min(image().position().sequence(), committed.sequence()) + 1;

@@ -88,6 +88,9 @@ final class Relocation {
   /** The spare that is being evacuated, or -1. */
   private int leaveSpare = -1;
 
+  /** A person gave the spare up: what cannot be read there now is lost, whatever the reason. */
+  private boolean givesUp;
+
   private LostBits toMark = LostBits.NONE;
 
   /** Where the block was when the fence was reached, and what was lost there. */
@@ -179,9 +182,15 @@ final class Relocation {
     leavePlace = place;
   }
 
-  /** The block is to leave this spare, if it is there. Before start. */
-  void leaveSpare(int spare) {
+  /**
+   * The block is to leave this spare, if it is there. Before start.
+   *
+   * @param givenUp nobody waits for the spare: sectors that it does not give now are lost, also
+   *     when the disk and not the medium is the reason
+   */
+  void leaveSpare(int spare, boolean givenUp) {
     leaveSpare = spare;
+    givesUp = givenUp;
     avoidSpares |= 1L << spare;
   }
 
@@ -233,9 +242,7 @@ final class Relocation {
       refused |= owed.write().failedPlace() == oldPlace;
     }
     oldIsBad = refused;
-    boolean leavesSpare =
-        leaveSpare >= 0 && Place.isSlot(oldPlace) && Place.spare(oldPlace) == leaveSpare;
-    if (refused || (lookup.pending && !round.isEmpty()) || leavesSpare) {
+    if (refused || (lookup.pending && !round.isEmpty()) || isOnLeftSpare()) {
       takeSlot();
     } else if (round.isEmpty()) {
       finish(null);
@@ -330,6 +337,10 @@ final class Relocation {
       return;
     }
     ErrorPolicy.Fault fault = ErrorPolicy.faultOf(errno);
+    if (givesUp && isOnLeftSpare()) {
+      givenUp(fault);
+      return;
+    }
     if (fault != ErrorPolicy.Fault.MEDIA && fault != ErrorPolicy.Fault.TO_BE_PROVED) {
       fail(ErrorPolicy.told(errno), "its old sectors could not be read: " + errno.meaning());
       return;
@@ -349,6 +360,27 @@ final class Relocation {
     unproved |= fault == ErrorPolicy.Fault.TO_BE_PROVED;
     toRead = toRead.minus(LostBits.range(stepSector, 1));
     triesLeft = 1 + policy.mediaRetries();
+    readNext();
+  }
+
+  private boolean isOnLeftSpare() {
+    return leaveSpare >= 0 && Place.isSlot(oldPlace) && Place.spare(oldPlace) == leaveSpare;
+  }
+
+  /** Media errors are few and local; of a disk that does not answer nothing is tried again. */
+  private void givenUp(ErrorPolicy.Fault fault) {
+    boolean media = fault == ErrorPolicy.Fault.MEDIA || fault == ErrorPolicy.Fault.TO_BE_PROVED;
+    if (media && !readsBySector) {
+      readsBySector = true;
+      triesLeft = 1 + policy.mediaRetries();
+    } else if (media && --triesLeft > 0) {
+      // The same sector once more.
+    } else {
+      LostBits given = media ? LostBits.range(stepSector, 1) : toRead;
+      unreadable = unreadable.plus(given);
+      toRead = toRead.minus(given);
+      triesLeft = 1 + policy.mediaRetries();
+    }
     readNext();
   }
 
@@ -536,7 +568,7 @@ final class Relocation {
         switch (result) {
           case COMMITTED -> {
             leaveOldPlace();
-            effects.moved(oldPlace, slot, newLost);
+            effects.moved(oldPlace, slot, newLost, newLost.minus(oldLost));
             slot = Place.NONE;
             finish(null);
           }
@@ -580,7 +612,7 @@ final class Relocation {
     table.find(block, lookup);
     if (slot != Place.NONE && lookup.place == slot) {
       leaveOldPlace();
-      effects.moved(oldPlace, slot, newLost);
+      effects.moved(oldPlace, slot, newLost, newLost.minus(oldLost));
     }
     slot = Place.NONE;
     lift();

@@ -42,7 +42,12 @@ interface RelocationEffects {
   /** The end of a write. */
   void answer(Owed owed, @Nullable Errno errno);
 
-  void moved(long fromPlace, long toPlace, LostBits lost);
+  /**
+   * The block is at another place now.
+   *
+   * @param newlyLost those of the lost sectors that could still be read before, or were thought so
+   */
+  void moved(long fromPlace, long toPlace, LostBits lost, LostBits newlyLost);
 
   void pending(LostBits unreadable);
 

@@ -170,8 +170,8 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     }
 
     @Override
-    public void moved(long fromPlace, long toPlace, LostBits lost) {
-      ask(new RelocatorRequest.BlockMoved(block, fromPlace, toPlace, lost));
+    public void moved(long fromPlace, long toPlace, LostBits lost, LostBits newlyLost) {
+      ask(new RelocatorRequest.BlockMoved(block, fromPlace, toPlace, lost, newlyLost));
     }
 
     @Override
@@ -303,7 +303,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case RelocatorCommand.QueueOpened c -> queueOpened(c.queueId(), c.queue());
       case RelocatorCommand.QueueClosed c -> queueClosed(c.queueId());
       case RelocatorCommand.FromQueue c -> fromQueue(c.report());
-      case RelocatorCommand.MoveBlock c -> moveBlock(c.block(), c.offSpare());
+      case RelocatorCommand.MoveBlock c -> moveBlock(c);
       case RelocatorCommand.SlotTaken c -> {
         Work work = worksById.get(c.relocationId());
         if (work == null) {
@@ -474,15 +474,15 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     return waiting.size() >= policy.waitingMax();
   }
 
-  private void moveBlock(long block, int offSpare) {
-    Work present = works.get(block);
+  private void moveBlock(RelocatorCommand.MoveBlock move) {
+    Work present = works.get(move.block());
     if (draining || abandoned || present != null || isCrowded()) {
-      ask(new RelocatorRequest.MoveEnded(block, false));
+      ask(new RelocatorRequest.MoveEnded(move.block(), false));
       return;
     }
-    Work work = workFor(block);
-    work.movesOffSpare = offSpare;
-    work.relocation.leaveSpare(offSpare);
+    Work work = workFor(move.block());
+    work.movesOffSpare = move.offSpare();
+    work.relocation.leaveSpare(move.offSpare(), move.givenUp());
   }
 
   private Work workFor(long block) {

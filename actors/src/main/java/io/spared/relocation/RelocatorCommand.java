@@ -27,8 +27,9 @@ public sealed interface RelocatorCommand {
    * RelocatorRequest.MoveEnded}.
    *
    * @param offSpare the block moves only if it is on this spare, and to another one
+   * @param givenUp sectors that the spare does not give now are lost, whatever the reason
    */
-  record MoveBlock(long block, int offSpare) implements RelocatorCommand {}
+  record MoveBlock(long block, int offSpare, boolean givenUp) implements RelocatorCommand {}
 
   /** Answers {@link RelocatorRequest.TakeSlot}. */
   record SlotTaken(long relocationId, long place) implements RelocatorCommand {}

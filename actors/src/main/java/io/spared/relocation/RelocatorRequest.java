@@ -42,7 +42,7 @@ public sealed interface RelocatorRequest {
   record DiskFailed(int disk, Errno errno, long offsetBytes) implements RelocatorRequest {}
 
   /** A block was moved, for people and counters. */
-  record BlockMoved(long block, long fromPlace, long toPlace, LostBits lost)
+  record BlockMoved(long block, long fromPlace, long toPlace, LostBits lost, LostBits newlyLost)
       implements RelocatorRequest {}
 
   /** A block became pending. */

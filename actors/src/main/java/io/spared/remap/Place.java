@@ -32,6 +32,11 @@ public final class Place {
     return (long) spare << SLOT_BITS | slot;
   }
 
+  /** The highest place on a spare. */
+  static long lastOf(int spare) {
+    return of(spare, SLOT_MASK);
+  }
+
   public static boolean isSlot(long place) {
     return place >= 0;
   }

@@ -19,6 +19,9 @@ import java.util.TreeSet;
  * resting, when a block left it, until every reader of the map is past the version in which it did;
  * or retired for ever. Every other step between them is refused with an exception, since it would
  * mean that the map and the slots no longer agree.
+ *
+ * <p>A spare that is {@link #close closed} gives none: its free slots count neither as free nor as
+ * lent, so that nobody relies on room that is about to go.
  */
 public final class Slots {
   /** How full the lent slots are. */
@@ -84,6 +87,9 @@ public final class Slots {
   private long retired;
   private long reserve;
 
+  /** One bit a spare that gives no slots. */
+  private long closed;
+
   public Slots(RemapTable table, int blockBytes) {
     this.table = table;
     this.blockBytes = blockBytes;
@@ -93,6 +99,47 @@ public final class Slots {
   /** How many free slots {@link #take} leaves for those who may use the reserve. */
   public void setReserve(long slots) {
     reserve = slots;
+  }
+
+  /** From now on no slot of this spare is given. */
+  public void close(int spare) {
+    closed |= 1L << spare;
+  }
+
+  /** The opposite of {@link #close}. */
+  public void open(int spare) {
+    closed &= ~(1L << spare);
+  }
+
+  /** Blocks on this spare: not its held, resting and retired slots. */
+  public long usedOfSpare(int spare) {
+    settle();
+    long lent =
+        (long) units.subMap(Place.of(spare, 0), true, Place.lastOf(spare), true).size()
+            * slotsPerUnit;
+    long without = withoutBlock.keySet().stream().filter(p -> Place.spare(p) == spare).count();
+    return lent - freeOfSpare[spare] - without;
+  }
+
+  /** Slots of this spare that are neither free nor retired. */
+  public long takenOfSpare(int spare) {
+    return usedOfSpare(spare)
+        + withoutBlock.entrySet().stream()
+            .filter(e -> Place.spare(e.getKey()) == spare && e.getValue() != Without.RETIRED)
+            .count();
+  }
+
+  /** No slot of this spare may be touched by anybody any more. */
+  public boolean isQuiet(int spare) {
+    return takenOfSpare(spare) == 0;
+  }
+
+  private long freeOfClosed() {
+    long sum = 0;
+    for (long left = closed; left != 0; left &= left - 1) {
+      sum += freeOfSpare[Long.numberOfTrailingZeros(left)];
+    }
+    return sum;
   }
 
   /** The spare lends this range for data: its slots are free. */
@@ -180,12 +227,13 @@ public final class Slots {
    */
   public long take(long avoidSpares, boolean mayUseReserve) {
     settle();
-    if (free <= (mayUseReserve ? 0 : reserve)) {
+    if (free - freeOfClosed() <= (mayUseReserve ? 0 : reserve)) {
       return Place.NONE;
     }
+    long avoided = avoidSpares | closed;
     int best = -1;
     for (int spare = 0; spare < freeOfSpare.length; spare++) {
-      if ((avoidSpares >>> spare & 1) == 0
+      if ((avoided >>> spare & 1) == 0
           && freeOfSpare[spare] > 0
           && (best < 0 || freeOfSpare[spare] > freeOfSpare[best])) {
         best = spare;
@@ -259,9 +307,10 @@ public final class Slots {
 
   public Usage usage() {
     settle();
-    long lent = (long) units.size() * slotsPerUnit;
-    long used = lent - free - held - resting.size() - retired;
-    return new Usage(lent, free, held, used, resting.size(), retired);
+    long all = (long) units.size() * slotsPerUnit;
+    long used = all - free - held - resting.size() - retired;
+    long closedFree = freeOfClosed();
+    return new Usage(all - closedFree, free - closedFree, held, used, resting.size(), retired);
   }
 
   public Fullness fullness() {

@@ -318,7 +318,7 @@ class RelocationTest {
     }
 
     @Override
-    public void moved(long fromPlace, long toPlace, LostBits lost) {
+    public void moved(long fromPlace, long toPlace, LostBits lost, LostBits newlyLost) {
       log.add("moved");
     }
 
@@ -411,7 +411,7 @@ class RelocationTest {
       }
       case EVACUATION -> {
         table.put(BLOCK, 0, 3, 0b10, 0);
-        stage.relocation.leaveSpare(0);
+        stage.relocation.leaveSpare(0, false);
       }
       case UNREADABLE_SECTORS -> stage.relocation.mark(new LostBits(0b1010, 0));
       case UNREADABLE_AND_WRITE -> {

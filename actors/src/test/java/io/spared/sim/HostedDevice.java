@@ -9,6 +9,7 @@ import io.spared.device.Phase;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Owner;
+import io.spared.host.AddedSpares;
 import io.spared.host.Host;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -74,6 +75,8 @@ final class HostedDevice {
                         .lookup(DispatcherSelector.fromConfig("spared.blocking")),
                     new Owner(new UUID(1, 1), "sim"),
                     cleanStops,
+                    AddedSpares.none(),
+                    List.of(),
                     AuditLog.none(),
                     MetadataSettings.defaults(),
                     relocation,

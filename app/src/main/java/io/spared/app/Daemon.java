@@ -9,6 +9,7 @@ import io.spared.app.control.ControlServer;
 import io.spared.app.control.Routes;
 import io.spared.app.discovery.DiscoveryService;
 import io.spared.app.discovery.DiskWatch;
+import io.spared.app.files.AddedSpareFiles;
 import io.spared.app.files.AuditFile;
 import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
@@ -221,6 +222,8 @@ public final class Daemon implements AutoCloseable {
         system.dispatchers().lookup(DispatcherSelector.fromConfig("spared.blocking")),
         HostIdentity.owner(data),
         new CleanStopFiles(data.resolve("clean")),
+        new AddedSpareFiles(data.resolve("spares"), Path.of("/dev/disk/by-id")),
+        config.hotSpares(),
         new AuditFile(data.resolve("audit.log")),
         new MetadataSettings(
             config.defaults().deadlines().commit(),
@@ -289,8 +292,10 @@ public final class Daemon implements AutoCloseable {
         || before.engineKind() != after.engineKind()
         || before.bufferBytesPerRing() != after.bufferBytesPerRing()
         || !before.nbdListeners().equals(after.nbdListeners())
+        || !before.hotSpares().equals(after.hotSpares())
         || !before.dataDirectory().equals(after.dataDirectory())) {
-      said.add("sockets, rings, buffers and the data directory need a restart of the daemon");
+      said.add(
+          "sockets, rings, buffers, hot spares and the data directory need a restart of the daemon");
     }
     CompletionStage<List<String>> all = CompletableFuture.completedFuture(said);
     Map<String, DeviceSettings> known = new HashMap<>();

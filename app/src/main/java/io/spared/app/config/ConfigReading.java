@@ -130,9 +130,10 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
                     Duration.ofMinutes(10)),
                 reader.paths("spared.discovery.files")),
             defaults,
+            hotSpares(reader),
             devices(reader, defaults));
     reader.refuseUnknown("spared");
-    refuseSharedDisks(reader, read.devices());
+    refuseSharedDisks(reader, read.devices(), read.hotSpares());
     return reader.problems().isEmpty()
         ? new ConfigReading(Optional.of(read), List.of())
         : new ConfigReading(Optional.empty(), reader.problems());
@@ -154,6 +155,8 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
     DeviceSettings.Upkeep newUpkeep =
         new DeviceSettings.Upkeep(
             reader.flag(at + ".auto-repair", upkeep.autoRepair()),
+            reader.flag(at + ".auto-evacuate", upkeep.autoEvacuate()),
+            reader.bytes(at + ".move-rate", upkeep.moveBytesPerSecond(), 64L << 10, 100L << 30),
             reader.duration(
                 at + ".scrub-interval",
                 upkeep.scrubInterval(),
@@ -171,6 +174,8 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
     for (String name :
         List.of(
             "auto-repair",
+            "auto-evacuate",
+            "move-rate",
             "scrub-interval",
             "surface-period",
             "surface-scan",
@@ -211,6 +216,14 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
       reader.problem(at, bytes + " bytes is no multiple of 4 KiB");
     }
     return (int) bytes;
+  }
+
+  private static List<DiskAddress> hotSpares(Reader reader) {
+    List<DiskAddress> spares = new ArrayList<>();
+    for (String spare : reader.strings("spared.hot-spares")) {
+      address(reader, "spared.hot-spares", spare).ifPresent(spares::add);
+    }
+    return spares;
   }
 
   private static List<DeviceSettings> devices(Reader reader, DeviceSettings defaults) {
@@ -287,7 +300,8 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
     }
   }
 
-  private static void refuseSharedDisks(Reader reader, List<DeviceSettings> devices) {
+  private static void refuseSharedDisks(
+      Reader reader, List<DeviceSettings> devices, List<DiskAddress> hotSpares) {
     Map<String, String> mains = new HashMap<>();
     Map<String, String> spares = new HashMap<>();
     for (DeviceSettings device : devices) {
@@ -299,6 +313,14 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
       }
       for (DiskAddress spare : device.spares()) {
         spares.putIfAbsent(Addresses.base(spare), device.name());
+      }
+    }
+    for (DiskAddress hot : hotSpares) {
+      String owner = mains.get(Addresses.base(hot));
+      if (owner != null) {
+        reader.problem(
+            "spared.hot-spares",
+            Addresses.base(hot) + " is the main disk of " + owner + "; it cannot be both");
       }
     }
     for (DeviceSettings device : devices) {

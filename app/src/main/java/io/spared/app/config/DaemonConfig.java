@@ -1,6 +1,7 @@
 package io.spared.app.config;
 
 import io.spared.device.DeviceSettings;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.nbd.NbdListenerSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,10 +19,12 @@ public record DaemonConfig(
     Path ublkControl,
     Discovery discovery,
     DeviceSettings defaults,
+    List<DiskAddress> hotSpares,
     List<DeviceSettings> devices) {
 
   public DaemonConfig {
     nbdListeners = List.copyOf(nbdListeners);
+    hotSpares = List.copyOf(hotSpares);
     devices = List.copyOf(devices);
   }
 

@@ -124,6 +124,9 @@ final class Render {
         text,
         "slots",
         r.freeSlots() + " free of " + r.slots() + ", " + r.retiredSlots() + " retired");
+    for (DeviceStatus.Job job : d.jobs()) {
+      line(text, "job", job.what() + ": " + job.sentence());
+    }
     DeviceStatus.Traffic t = d.traffic();
     line(text, "used by", t.users().isEmpty() ? "nobody" : String.join(", ", t.users()));
     for (Map.Entry<String, DeviceStatus.OperationCount> entry :

@@ -331,7 +331,8 @@ public final class Routes {
                       body.path("force").asBoolean(false),
                       Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
                       replyTo));
-      case "spares" -> addSpare(name, address(text(body, "disk")), json);
+      case "spares" -> addSpare(name, body, json);
+      case "evacuate" -> evacuate(name, body, json);
       case "freeze" -> ask(name, action, json, DeviceCommand.Freeze::new);
       case "thaw" -> ask(name, action, json, DeviceCommand.Thaw::new);
       case "repair" -> ask(name, action, json, DeviceCommand.Repair::new);
@@ -358,13 +359,34 @@ public final class Routes {
     };
   }
 
-  private CompletionStage<HttpResponse> addSpare(String name, DiskAddress disk, boolean json) {
+  private CompletionStage<HttpResponse> addSpare(String name, JsonNode body, boolean json) {
+    DiskAddress disk = address(text(body, "disk"));
+    int leaves = body.path("leaves").asInt(-1);
     return AskPattern.<HostCommand, Answer>ask(
             host,
-            replyTo -> new HostCommand.AddSpare(name, disk, replyTo),
+            replyTo -> new HostCommand.AddSpare(name, disk, leaves, replyTo),
             LONG_WAIT,
             system.scheduler())
         .thenApply(answer -> answered(name, "add-spare " + disk, answer, json));
+  }
+
+  private CompletionStage<HttpResponse> evacuate(String name, JsonNode body, boolean json) {
+    int spare = body.path("spare").asInt(-1);
+    boolean giveUp = body.path("giveUp").asBoolean(false);
+    boolean cancel = body.path("cancel").asBoolean(false);
+    if (spare < 0) {
+      throw new BadRequest("which spare? name its number, such as {\"spare\": 0}");
+    }
+    return ask(
+        name,
+        (cancel ? "cancel evacuation of spare " : "evacuate spare ")
+            + spare
+            + (giveUp ? ", giving it up" : ""),
+        json,
+        replyTo ->
+            cancel
+                ? new DeviceCommand.CancelEvacuation(spare, replyTo)
+                : new DeviceCommand.Evacuate(spare, giveUp, replyTo));
   }
 
   private CompletionStage<Optional<ActorRef<DeviceCommand>>> find(String name) {

@@ -188,6 +188,36 @@ final class CtlCommands {
     return show("POST", device(name) + "/spares", Json.object(Map.of("disk", disk)));
   }
 
+  @Command(
+      description = {
+        "Moves all that a device has on a spare to its other spares; then the spare leaves it.",
+        "It goes on by itself, also after a restart; spared ctl status NAME says how far it is."
+      })
+  int evacuate(
+      @Parameters(paramLabel = "NAME") String name,
+      @Parameters(paramLabel = "SPARE", description = "its number, or spare-0, spare-1, ...")
+          String spare,
+      @Option(names = "--cancel", description = "do not leave it after all") boolean cancel,
+      @Option(
+              names = "--give-up",
+              description = "for a spare that does not come back: what it does not give is lost")
+          boolean giveUp)
+      throws CtlException {
+    String number = spare.startsWith("spare-") ? spare.substring("spare-".length()) : spare;
+    if (!number.matches("[0-9]{1,2}") || (cancel && giveUp)) {
+      throw new CtlException(
+          Ctl.USAGE,
+          cancel && giveUp
+              ? "--cancel and --give-up do not go together"
+              : spare + ": name a spare by its number, such as 0 or spare-0");
+    }
+    Map<String, Object> body = new LinkedHashMap<>();
+    body.put("spare", Integer.parseInt(number));
+    body.put("cancel", cancel);
+    body.put("giveUp", giveUp);
+    return show("POST", device(name) + "/evacuate", Json.object(body));
+  }
+
   @Command(description = "Looks at all disks for set-ups, and starts what is certain.")
   int discover(
       @Option(names = "--dry-run", description = "decide and show, and start nothing")

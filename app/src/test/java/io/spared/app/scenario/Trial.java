@@ -16,11 +16,14 @@ import io.spared.ffi.world.World;
 import io.spared.format.CopyLayout;
 import io.spared.format.CopyPlace;
 import io.spared.format.DeviceImage;
+import io.spared.format.Extent;
+import io.spared.format.ExtentKind;
 import io.spared.format.Form;
 import io.spared.format.Owner;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
+import io.spared.spare.SpareUsage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -92,7 +95,7 @@ public final class Trial implements AutoCloseable {
   public Answer addSpare(String name, Path disk) {
     return host(replyTo ->
         new HostCommand.AddSpare(
-            name, new DiskAddress.OfFault(new DiskAddress.OfPath(disk)), replyTo));
+            name, new DiskAddress.OfFault(new DiskAddress.OfPath(disk)), -1, replyTo));
   }
 
   /** As a person names an added spare in the configuration, for the next start of the daemon. */
@@ -202,6 +205,33 @@ public final class Trial implements AutoCloseable {
     ActorRef<MonitorCommand> monitor = ask(daemon().host(), HostCommand.GetMonitor::new);
     Map<String, Long> counts = ask(monitor, MonitorCommand.Counts::new);
     return counts.getOrDefault(kind, 0L);
+  }
+
+  /** The last event of this kind. */
+  public Event event(String kind) {
+    return events().stream()
+        .filter(event -> event.kind().equals(kind))
+        .reduce((first, second) -> second)
+        .orElseThrow();
+  }
+
+  /** What a spare has lent; -1 while it is not open. */
+  public long lentBytes(Path disk) {
+    List<SpareUsage> usages = ask(daemon().host(), HostCommand.GetSpares::new);
+    return usages.stream()
+        .filter(usage -> usage.address().endsWith(disk.toString()))
+        .mapToLong(SpareUsage::lentBytes)
+        .findFirst()
+        .orElse(-1);
+  }
+
+  /** Where the first block that fails will be on the spare of a fresh device. */
+  public long firstSlotBytes(String name) {
+    return Optional.ofNullable(images.get(name)).orElseThrow().extents().stream()
+        .filter(extent -> extent.kind() == ExtentKind.DATA)
+        .mapToLong(Extent::offsetBytes)
+        .min()
+        .orElseThrow();
   }
 
   public List<Event> events() {
