@@ -6,6 +6,7 @@ import io.spared.format.Extent;
 import io.spared.format.Placement;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
+import io.spared.queue.LatencyHistogram;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -68,6 +69,7 @@ final class Commits {
   private long indeterminate;
   private long refused;
   private long lastNanos;
+  private final LatencyHistogram latencies = new LatencyHistogram();
 
   Commits(ActorRef<MetadataCommand> writer, ActorRef<MetadataReply> inbox) {
     this.writer = writer;
@@ -100,6 +102,7 @@ final class Commits {
     if (asked != null) {
       committed++;
       lastNanos = nowNanos - asked.sinceNanos();
+      latencies.add(lastNanos);
     }
     return asked;
   }
@@ -142,6 +145,7 @@ final class Commits {
   }
 
   DeviceStatus.Commits status() {
-    return new DeviceStatus.Commits(committed, indeterminate, refused, lastNanos / 1e6);
+    return new DeviceStatus.Commits(
+        committed, indeterminate, refused, lastNanos / 1e6, latencies.now());
   }
 }

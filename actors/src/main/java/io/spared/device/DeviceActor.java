@@ -80,6 +80,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private @Nullable Draining draining;
   private @Nullable Freezing freezing;
   private @Nullable Instant servingSince;
+  private boolean metadataTold;
   private int retries;
   private int restarts;
   private long lastRun;
@@ -547,6 +548,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         if (now != null) {
           takeAll(now.on(from.report()));
           step();
+          answerStatusWhenTold();
         }
       }
       case DeviceNews.FromRelocator from -> {
@@ -659,7 +661,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     switch (reply) {
       case MetadataReply.Status status -> {
         takeAll(now.judgeCopies());
-        answerStatus();
+        metadataTold = true;
+        answerStatusWhenTold();
       }
       case MetadataReply.Repaired repaired -> {
         String sentence =
@@ -932,8 +935,18 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     if (now == null) {
       answerStatus();
     } else if (statusAskers.size() == 1) {
+      metadataTold = false;
+      now.queues().askCounts();
       now.askMetadata();
       run.later("status", STATUS_WAIT.toNanos(), new DeviceNews.StatusOverdue(run.number));
+    }
+  }
+
+  /** Once the metadata writer and every queue have told how they stand. */
+  private void answerStatusWhenTold() {
+    Serving now = serving;
+    if (metadataTold && now != null && now.queues().allCounted()) {
+      answerStatus();
     }
   }
 

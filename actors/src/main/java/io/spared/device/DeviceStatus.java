@@ -1,5 +1,7 @@
 package io.spared.device;
 
+import io.spared.queue.Latencies;
+import io.spared.queue.QueueCounts;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -74,29 +76,36 @@ public record DeviceStatus(
       long slots,
       long relocations) {}
 
-  /** Who uses it now. */
+  /**
+   * Who uses it now, and what was asked of it since it was assembled.
+   *
+   * @param operations by the operation's name; of open queues and of those that have closed
+   */
   public record Traffic(
       int queues,
       List<String> users,
       int held,
       int heldRequests,
       int inDoubt,
-      Map<String, OperationCount> operations) {
+      Map<String, QueueCounts.OperationCount> operations,
+      List<QueueUse> uses) {
+    public static final Traffic NONE = new Traffic(0, List.of(), 0, 0, 0, Map.of(), List.of());
+
     public Traffic {
       users = List.copyOf(users);
       operations = Map.copyOf(operations);
+      uses = List.copyOf(uses);
     }
   }
 
-  /** What was done of one operation. */
-  public record OperationCount(long requests, long bytes, long errors, List<Long> latencyBuckets) {
-    public OperationCount {
-      latencyBuckets = List.copyOf(latencyBuckets);
-    }
-  }
+  /** What one open queue has done. */
+  public record QueueUse(int queue, String user, long requests, long errors) {}
 
-  /** Commits of metadata. */
-  public record Commits(long committed, long indeterminate, long refused, double lastMillis) {}
+  /** Commits of metadata; those that are durable have a latency. */
+  public record Commits(
+      long committed, long indeterminate, long refused, double lastMillis, Latencies latencies) {
+    public static final Commits NONE = new Commits(0, 0, 0, 0, Latencies.NONE);
+  }
 
   /** Mending copies. */
   public record Repairs(

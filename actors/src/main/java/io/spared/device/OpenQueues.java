@@ -1,6 +1,7 @@
 package io.spared.device;
 
 import io.spared.queue.QueueCommand;
+import io.spared.queue.QueueCounts;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -18,6 +19,7 @@ final class OpenQueues {
     final ActorRef<QueueCommand> frontend;
     boolean begun;
     boolean drained;
+    QueueCounts counts = QueueCounts.NONE;
 
     Open(int id, String user, ActorRef<QueueCommand> frontend) {
       this.id = id;
@@ -31,6 +33,8 @@ final class OpenQueues {
 
   private final TreeMap<Integer, Open> queues = new TreeMap<>();
   private final Set<Integer> awaitedByFreeze = new HashSet<>();
+  private final Set<Integer> awaitedByCount = new HashSet<>();
+  private QueueCounts ofClosed = QueueCounts.NONE;
   private int lastId;
 
   Open add(String user, ActorRef<QueueCommand> frontend) {
@@ -46,7 +50,12 @@ final class OpenQueues {
   /** Forgets a queue; whoever waits for it waits no more. */
   @Nullable Open remove(int id) {
     awaitedByFreeze.remove(id);
-    return queues.remove(id);
+    awaitedByCount.remove(id);
+    Open removed = queues.remove(id);
+    if (removed != null) {
+      ofClosed = ofClosed.plus(removed.counts);
+    }
+    return removed;
   }
 
   int count() {
@@ -83,5 +92,38 @@ final class OpenQueues {
 
   boolean allFrozen() {
     return awaitedByFreeze.isEmpty();
+  }
+
+  /** Asks every queue what it has done. */
+  void askCounts() {
+    awaitedByCount.clear();
+    awaitedByCount.addAll(queues.keySet());
+    tellAll(new QueueCommand.Count());
+  }
+
+  void counted(Open open, QueueCounts counts) {
+    open.counts = counts;
+    awaitedByCount.remove(open.id);
+  }
+
+  boolean allCounted() {
+    return awaitedByCount.isEmpty();
+  }
+
+  /** What all of them have done since the device was assembled, as far as they told. */
+  QueueCounts counts() {
+    QueueCounts sum = ofClosed;
+    for (Open open : queues.values()) {
+      sum = sum.plus(open.counts);
+    }
+    return sum;
+  }
+
+  List<DeviceStatus.QueueUse> uses() {
+    return queues.values().stream()
+        .map(open ->
+            new DeviceStatus.QueueUse(
+                open.id, open.user, open.counts.requests(), open.counts.errors()))
+        .toList();
   }
 }

@@ -308,6 +308,7 @@ final class Serving {
                     + failed.errno()
                     + "): writes fail until the device is started again"));
       }
+      case QueueReport.Counted counted -> queues.counted(open, counted.counts());
       case QueueReport.Frozen frozen -> queues.frozen(open.id);
       case QueueReport.Drained drained -> open.drained = true;
       case QueueReport.Closed closed -> forget(open.id);

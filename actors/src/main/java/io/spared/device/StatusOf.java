@@ -2,8 +2,10 @@ package io.spared.device;
 
 import io.spared.format.DeviceImage;
 import io.spared.metadata.MetadataReply;
+import io.spared.queue.QueueCounts;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,8 +46,9 @@ final class StatusOf {
             metadata.map(MetadataReply.Status::heldWrites).orElse(0),
             heldQuestions,
             serving.map(s -> s.doubts().inDoubtCount()).orElse(0),
-            Map.of()),
-        serving.map(s -> s.commits().status()).orElse(new DeviceStatus.Commits(0, 0, 0, 0)),
+            serving.map(s -> operations(s.queues().counts())).orElse(Map.of()),
+            serving.map(s -> s.queues().uses()).orElse(List.of())),
+        serving.map(s -> s.commits().status()).orElse(DeviceStatus.Commits.NONE),
         repairs(settings, metadata),
         serving
             .map(s -> s.scrubStatus())
@@ -56,6 +59,12 @@ final class StatusOf {
         restarts,
         since,
         Policy.shown(settings, image.map(i -> (Map<String, String>) i.policy()).orElse(Map.of())));
+  }
+
+  private static Map<String, QueueCounts.OperationCount> operations(QueueCounts counts) {
+    Map<String, QueueCounts.OperationCount> named = new HashMap<>();
+    counts.operations().forEach((operation, count) -> named.put(operation.name(), count));
+    return named;
   }
 
   private static DeviceStatus.Copies copies(Optional<MetadataReply.Status> metadata) {

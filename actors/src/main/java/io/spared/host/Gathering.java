@@ -87,8 +87,8 @@ final class Gathering {
         List.of(),
         new DeviceStatus.Copies(0, 0, false, List.of()),
         new DeviceStatus.Remaps(0, 0, 0, 0, 0, 0, 0),
-        new DeviceStatus.Traffic(0, List.of(), 0, 0, 0, Map.of()),
-        new DeviceStatus.Commits(0, 0, 0, 0),
+        DeviceStatus.Traffic.NONE,
+        DeviceStatus.Commits.NONE,
         new DeviceStatus.Repairs(false, 0, 0, 0, Optional.empty()),
         new DeviceStatus.Scrubs(
             0, Optional.empty(), Optional.empty(), 0, Optional.empty(), 0, false),

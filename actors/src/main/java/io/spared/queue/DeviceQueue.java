@@ -82,6 +82,7 @@ public final class DeviceQueue {
   private final Parts parts;
   private final Proofs proofs;
   private final Fences fences = new Fences();
+  private final QueueStatistics statistics = new QueueStatistics();
   private final int blockBytes;
   private final int blockShift;
   private final int sectorBytes;
@@ -96,6 +97,10 @@ public final class DeviceQueue {
 
   private QueuePolicy policy;
   private long deadlineNanos;
+
+  /** Looked at once in each call from outside, for all that it does. */
+  private long nowNanos;
+
   private Phase phase = Phase.OPENING;
   private @Nullable DeviceRequest newest;
   private int requestsOut;
@@ -174,14 +179,16 @@ public final class DeviceQueue {
     if (request.submitted) {
       throw new IllegalStateException("submitted twice: " + request);
     }
+    nowNanos = engine.nanoTime();
+    request.submittedNanos = nowNanos;
     if (!isValid(request)) {
       request.fail(Errno.EINVAL, request.offsetBytes, request.lengthBytes);
-      host.completed(request);
+      end(request);
       return;
     }
     if (phase == Phase.DRAINING || phase == Phase.CLOSED) {
       request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
-      host.completed(request);
+      end(request);
       return;
     }
     link(request);
@@ -221,12 +228,14 @@ public final class DeviceQueue {
 
   /** The frontend is leaving: like {@link QueueCommand.Drain}, by the host itself. */
   public void drain() {
+    nowNanos = engine.nanoTime();
     beginDraining();
     settle();
   }
 
   /** The frontend is leaving and waits no longer: like {@link QueueCommand.Abandon}. */
   public void abandon() {
+    nowNanos = engine.nanoTime();
     abandonAll();
     settle();
   }
@@ -238,6 +247,7 @@ public final class DeviceQueue {
     if (phase == Phase.CLOSED) {
       return;
     }
+    nowNanos = engine.nanoTime();
     switch (command) {
       case QueueCommand.Begin c -> {
         c.fences().forEach(this::fence);
@@ -272,6 +282,7 @@ public final class DeviceQueue {
       case QueueCommand.SpareDetached c -> detach(c.spare());
       case QueueCommand.MainReplaced c -> disks.attach(DiskNumber.MAIN, c.disk());
       case QueueCommand.PublishVersion c -> {}
+      case QueueCommand.Count c -> report(new QueueReport.Counted(queueId, statistics.now()));
       case QueueCommand.SetPolicy c -> {
         policy = c.policy();
         deadlineNanos = policy.requestDeadline().toNanos();
@@ -284,6 +295,7 @@ public final class DeviceQueue {
 
   /** Takes what has ended; called when the signal's message arrives. */
   public void completionsReady() {
+    nowNanos = engine.nanoTime();
     while (true) {
       IoRequest io = completions.next();
       if (io == null) {
@@ -331,6 +343,7 @@ public final class DeviceQueue {
       buffer.release();
       zeroes = null;
     }
+    report(new QueueReport.Counted(queueId, statistics.now()));
     report(new QueueReport.Closed(queueId));
     host.closed();
   }
@@ -418,7 +431,7 @@ public final class DeviceQueue {
 
   /** Cuts and submits as much of the request as can be now. */
   private void advance(DeviceRequest request) {
-    request.deadlineNanos = engine.nanoTime() + deadlineNanos;
+    request.deadlineNanos = nowNanos + deadlineNanos;
     if (request.flushing) {
       advanceFlush(request);
     } else {
@@ -646,6 +659,11 @@ public final class DeviceQueue {
       request.fail(Errno.EIO, request.offsetBytes, request.lengthBytes);
     }
     unlink(request);
+    end(request);
+  }
+
+  private void end(DeviceRequest request) {
+    statistics.ended(request, nowNanos);
     host.completed(request);
   }
 
@@ -1100,7 +1118,7 @@ public final class DeviceQueue {
       }
       request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
       unlink(request);
-      host.completed(request);
+      end(request);
     }
   }
 
@@ -1129,7 +1147,7 @@ public final class DeviceQueue {
     while (request != null) {
       request.fail(Errno.ESHUTDOWN, request.offsetBytes, request.lengthBytes);
       unlink(request);
-      host.completed(request);
+      end(request);
       request = newest;
     }
   }

@@ -56,6 +56,9 @@ public final class DeviceRequest {
   /** For the queue: its last step, after all parts, is a flush. */
   boolean flushing;
 
+  /** For the queue: when it was submitted. */
+  long submittedNanos;
+
   /** For the queue: until when a disk may take over a part that is submitted now. */
   long deadlineNanos;
 

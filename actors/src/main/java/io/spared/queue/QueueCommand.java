@@ -78,5 +78,8 @@ public sealed interface QueueCommand {
    */
   record PublishVersion() implements QueueCommand {}
 
+  /** Answered by {@link QueueReport.Counted}. */
+  record Count() implements QueueCommand {}
+
   record SetPolicy(QueuePolicy policy) implements QueueCommand {}
 }

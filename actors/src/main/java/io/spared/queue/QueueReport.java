@@ -61,6 +61,9 @@ public sealed interface QueueReport {
   /** From here on every queue refuses writes and flushes until the device is restarted. */
   record FlushFailed(int queueId, int disk, Errno errno) implements QueueReport {}
 
+  /** What the queue has done so far; told when asked, and once more before {@link Closed}. */
+  record Counted(int queueId, QueueCounts counts) implements QueueReport {}
+
   /** Nothing is begun and not finished. */
   record Frozen(int queueId, long freezeId) implements QueueReport {}
 

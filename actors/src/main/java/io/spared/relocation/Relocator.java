@@ -429,6 +429,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case QueueReport.InDoubt r -> {}
       case QueueReport.DoubtEnded r -> {}
       case QueueReport.FlushFailed r -> {}
+      case QueueReport.Counted r -> {}
       case QueueReport.Frozen r -> {}
       case QueueReport.Drained r -> {}
       case QueueReport.Closed r -> {}

@@ -574,4 +574,44 @@ class DeviceQueueTest {
     assertThat(another.reported(QueueReport.WriteWaits.class)).isEmpty();
     assertThat(DiskNumber.toString(DiskNumber.MAIN)).isEqualTo("main");
   }
+
+  @Test
+  void whatEndedIsCountedByOperationWithItsTimeAndItsErrors() {
+    rig.move(1, 0, 5, 0b1);
+    client.write(20, 4, 5);
+    rig.run();
+    client.read(20, 4);
+    rig.run();
+    client.read(8, 1);
+    client.queue.submit(client.request().flush());
+    rig.run();
+    client.queue.handle(new QueueCommand.Count());
+    QueueCounts counts = rig.reported(QueueReport.Counted.class).getLast().counts();
+    assertThat(counts.operations().keySet())
+        .containsExactlyInAnyOrder(
+            DeviceRequest.Operation.READ,
+            DeviceRequest.Operation.WRITE,
+            DeviceRequest.Operation.FLUSH);
+    QueueCounts.OperationCount reads =
+        Objects.requireNonNull(counts.operations().get(DeviceRequest.Operation.READ));
+    assertThat(reads.requests()).isEqualTo(2);
+    assertThat(reads.bytes()).isEqualTo(5L * SECTOR);
+    assertThat(reads.errors()).as("the lost sector").isEqualTo(1);
+    assertThat(reads.latencies().total()).isEqualTo(2);
+    assertThat(reads.latencies().sumNanos()).as("one was with a disk").isPositive();
+    assertThat(counts.requests()).isEqualTo(4);
+    assertThat(counts.errors()).isEqualTo(1);
+    assertThat(counts.plus(counts).requests()).isEqualTo(8);
+  }
+
+  @Test
+  void aQueueTellsOnceMoreWhatItDidBeforeItCloses() {
+    client.write(0, 4, 5);
+    rig.run();
+    client.queue.handle(new QueueCommand.Drain());
+    rig.run();
+    assertThat(rig.reported(QueueReport.Counted.class)).hasSize(1);
+    assertThat(rig.reported(QueueReport.Counted.class).getFirst().counts().requests()).isEqualTo(1);
+    assertThat(rig.reported(QueueReport.Closed.class)).hasSize(1);
+  }
 }

@@ -244,6 +244,7 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
           QueueReport.DoubtEnded _,
           QueueReport.FlushFailed _,
           QueueReport.Frozen _,
+          QueueReport.Counted _,
           QueueReport.Drained _,
           QueueReport.Closed _ ->
           UblkTrial.say("REPORT " + report);

@@ -1,13 +1,16 @@
 package io.spared.app.control;
 
 import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
+import io.prometheus.metrics.model.snapshots.ClassicHistogramBuckets;
 import io.prometheus.metrics.model.snapshots.CounterSnapshot;
 import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
+import io.prometheus.metrics.model.snapshots.HistogramSnapshot;
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
 import io.spared.ffi.system.IoFlusher;
+import io.spared.queue.Latencies;
 import io.spared.spare.SpareUsage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -99,8 +102,6 @@ final class Metrics {
         "Commits without their quorum",
         d -> d.commits().indeterminate());
     counter("spared_commits_refused", "Commits refused", d -> d.commits().refused());
-    gauge(
-        "spared_commit_last_seconds", "The last commit took", d -> d.commits().lastMillis() / 1e3);
     gauge("spared_repairs_pending", "Copies that need repair", d -> d.repairs().pending());
     counter("spared_repairs", "Copies that were repaired", d -> d.repairs().done());
     counter("spared_repairs_failed", "Repairs that failed", d -> d.repairs().failed());
@@ -108,6 +109,7 @@ final class Metrics {
     counter("spared_restarts", "Restarts after a crash of a part", DeviceStatus::restarts);
     disks();
     operations();
+    commitTimes();
   }
 
   private void disks() {
@@ -131,27 +133,54 @@ final class Metrics {
   }
 
   private void operations() {
-    CounterSnapshot.Builder requests =
-        CounterSnapshot.builder().name("spared_io_requests").help("Requests by operation");
     CounterSnapshot.Builder bytes =
-        CounterSnapshot.builder().name("spared_io_bytes").help("Bytes by operation");
+        CounterSnapshot.builder().name("spared_io_bytes").help("Bytes of requests by operation");
     CounterSnapshot.Builder errors =
         CounterSnapshot.builder().name("spared_io_errors").help("Failed requests by operation");
+    HistogramSnapshot.Builder times =
+        HistogramSnapshot.builder()
+            .name("spared_io_seconds")
+            .help("Requests by operation and how long they took");
     for (DeviceStatus device : devices) {
-      device
-          .traffic()
-          .operations()
+      new TreeMap<>(device.traffic().operations())
           .forEach((operation, count) -> {
             Labels labels =
                 Labels.of("device", device.name(), "operation", operation.toLowerCase(Locale.ROOT));
-            requests.dataPoint(point(labels, (double) count.requests()));
             bytes.dataPoint(point(labels, (double) count.bytes()));
             errors.dataPoint(point(labels, (double) count.errors()));
+            times.dataPoint(histogram(labels, count.latencies()));
           });
     }
-    all.metricSnapshot(requests.build());
     all.metricSnapshot(bytes.build());
     all.metricSnapshot(errors.build());
+    all.metricSnapshot(times.build());
+  }
+
+  private void commitTimes() {
+    HistogramSnapshot.Builder times =
+        HistogramSnapshot.builder()
+            .name("spared_commit_seconds")
+            .help("Commits by how long they took until they were durable on a quorum");
+    for (DeviceStatus device : devices) {
+      times.dataPoint(histogram(Labels.of("device", device.name()), device.commits().latencies()));
+    }
+    all.metricSnapshot(times.build());
+  }
+
+  private static HistogramSnapshot.HistogramDataPointSnapshot histogram(
+      Labels labels, Latencies latencies) {
+    ClassicHistogramBuckets.Builder buckets = ClassicHistogramBuckets.builder();
+    for (int place = 0; place < latencies.counts().size(); place++) {
+      long bound = Latencies.boundNanos(place);
+      buckets.bucket(
+          bound == Long.MAX_VALUE ? Double.POSITIVE_INFINITY : bound / 1e9,
+          latencies.counts().get(place));
+    }
+    return HistogramSnapshot.HistogramDataPointSnapshot.builder()
+        .labels(labels)
+        .classicHistogramBuckets(buckets.build())
+        .sum(latencies.sumNanos() / 1e9)
+        .build();
   }
 
   private static CounterSnapshot.CounterDataPointSnapshot point(Labels labels, double value) {

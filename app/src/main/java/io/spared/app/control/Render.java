@@ -5,6 +5,8 @@ import io.spared.discovery.DiscoveryCommand;
 import io.spared.discovery.Judgement;
 import io.spared.ffi.system.IoFlusher;
 import io.spared.monitor.Event;
+import io.spared.queue.Latencies;
+import io.spared.queue.QueueCounts;
 import io.spared.spare.SpareUsage;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -129,9 +131,9 @@ final class Render {
     }
     DeviceStatus.Traffic t = d.traffic();
     line(text, "used by", t.users().isEmpty() ? "nobody" : String.join(", ", t.users()));
-    for (Map.Entry<String, DeviceStatus.OperationCount> entry :
+    for (Map.Entry<String, QueueCounts.OperationCount> entry :
         new TreeMap<>(t.operations()).entrySet()) {
-      DeviceStatus.OperationCount count = entry.getValue();
+      QueueCounts.OperationCount count = entry.getValue();
       line(
           text,
           entry.getKey().toLowerCase(Locale.ROOT),
@@ -140,7 +142,14 @@ final class Render {
               + bytes(count.bytes())
               + ", "
               + count.errors()
-              + " errors");
+              + " errors"
+              + times(count.latencies()));
+    }
+    for (DeviceStatus.QueueUse use : t.uses()) {
+      line(
+          text,
+          "queue " + use.queue(),
+          use.user() + ", " + use.requests() + " requests, " + use.errors() + " errors");
     }
     if (t.heldRequests() > 0 || t.inDoubt() > 0 || t.held() > 0) {
       line(
@@ -162,7 +171,8 @@ final class Render {
             + c.indeterminate()
             + ", refused "
             + c.refused()
-            + String.format(Locale.ROOT, ", last took %.1f ms", c.lastMillis()));
+            + String.format(Locale.ROOT, ", last took %.1f ms", c.lastMillis())
+            + times(c.latencies()));
     DeviceStatus.Repairs repairs = d.repairs();
     line(
         text,
@@ -262,6 +272,25 @@ final class Render {
     return unit == 0 || value == Math.rint(value)
         ? String.format(Locale.ROOT, "%.0f %s", value, units[unit])
         : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
+  }
+
+  /** Half and all but a hundredth, as far as powers of two tell. */
+  private static String times(Latencies latencies) {
+    return latencies.total() == 0
+        ? ""
+        : ", half within "
+            + time(latencies.shareBelowNanos(0.5))
+            + ", 99% within "
+            + time(latencies.shareBelowNanos(0.99));
+  }
+
+  private static String time(long nanos) {
+    if (nanos == Long.MAX_VALUE) {
+      return "more than a minute";
+    }
+    return nanos < 1_000_000_000
+        ? String.format(Locale.ROOT, "%.3g ms", nanos / 1e6)
+        : String.format(Locale.ROOT, "%.1f s", nanos / 1e9);
   }
 
   private static String when(Optional<Instant> time) {
