@@ -64,7 +64,7 @@ trial_begins() {
   sleep 100000 > "$name.in" & at_end "kill $!"
   "${jvm[@]}" io.spared.ublk.UblkTrial "$@" < "$name.in" > "$name.out" 2>&1 &
   trial_process=$!
-  at_end "kill -9 $trial_process"
+  servers+=("kill -9 $trial_process")
 }
 
 trial_serves() {

@@ -73,10 +73,10 @@ mounted_over_kills() {
   mkdir -p /mnt/a; mount -t "$kind" "$device" /mnt/a; at_end "umount /mnt/a"
   write_for_ever /mnt/a; at_end "kill -9 $writer"
   kills_under_files "$rounds"
-  cat /work/sum.* > sums; sha256sum -c --quiet sums
+  cat /work/sum.* > sums; sha256sum -c -s sums
   umount /mnt/a; echo 3 > /proc/sys/vm/drop_caches
   mount -t "$kind" "$device" /mnt/a
-  sha256sum -c --quiet sums
+  sha256sum -c -s sums
   umount /mnt/a
   $check "$device" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged"; }
   trial_ends "t$rounds" stop

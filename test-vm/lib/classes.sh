@@ -40,8 +40,9 @@ ensure_jars() {
   done
   # The order is that of the guest: the cache is only valid for the same class path.
   local class_path; class_path=$(printf '%s:' "$jars"/*.jar "$libraries"/*.jar)
-  truncate -s 1M "$cache/aot-disk"
-  timeout 120 "$jdk/bin/java" "${jvm_flags[@]}" "-XX:AOTCacheOutput=$jars/trial.aot" -cp "${class_path%:}" io.spared.ublk.UblkTrial --main "$cache/aot-disk" < /dev/null > "$cache/aot.log" 2>&1 ||
+  local files; files=$(mktemp -d "$cache/training.XXXXXX")
+  timeout 120 "$jdk/bin/java" "${jvm_flags[@]}" "-XX:AOTCacheOutput=$jars/trial.aot" -cp "${class_path%:}" io.spared.app.VmTraining "$files" < /dev/null > "$cache/aot.log" 2>&1 ||
     echo "test-vm: no start-up cache (see $cache/aot.log); the guest's JVMs will be slow" >&2
+  rm -rf "$files"
   touch "$jars/trial.aot"
 }

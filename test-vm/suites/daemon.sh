@@ -1,50 +1,122 @@
-# about: the daemon serves a device as a block device, remaps below it, dies and takes it back (not seen green yet)
-# limit: 900
-# case-limit: 420
+# about: the daemon itself serves a device as a block device: remaps below it, dies, is taken over, refuses what would harm, and removes
+# limit: 1200
+# case-limit: 600
 # sets: all
 # memory: 3072
 
 modprobe -a ublk_drv loop
 cd /work
 
-spared() { "${jvm[@]}" io.spared.app.Main "$@"; }
+program=("${jvm[@]}" io.spared.app.Main)
+spared() { "${program[@]}" "$@"; }
+ctl() { spared ctl --socket /work/control.sock "$@"; }
+
+configure() {
+  cat > spared.conf <<C
+spared {
+  data-directory = "${data:-/work/data}"
+  control.socket = "/work/control.sock"
+  nbd.listen = []
+  devices { trial { main = "fault:$main", spares = ["$spare"], frontend = "ublk", ublk { number = $number, depth = 64, copying = daemon } } }
+}
+C
+  mkdir -p data
+}
 
 start_daemon() {
-  spared daemon --config /work/spared.conf > "$1.out" 2>&1 &
-  daemon=$!; at_end "kill -9 $daemon"
+  # Not by the function: the process to be killed would be a shell around the program.
+  "${program[@]}" daemon --config /work/spared.conf > "$1.out" 2>&1 &
+  daemon=$!; servers+=("kill -9 $daemon")
   eventually 200 grep -q 'is served as /dev/ublkb' "$1.out" || { cat "$1.out"; fail "it does not serve"; }
   device=$(sed -n 's/.*is served as \(.dev.ublkb[0-9]*\).*/\1/p' "$1.out" | tail -1)
 }
 
-case_a_remap_a_kill_and_a_stop() {
+make_disks() {
   main=$(ram_disk 64); at_end "losetup -d $main"
   spare=$(ram_disk 32); at_end "losetup -d $spare"
-  cat > spared.conf <<C
-spared {
-  data-directory = "/work/data"
-  control.socket = "/work/control.sock"
-  nbd.listen = []
-  devices { trial { main = "fault:$main", spares = ["$spare"], frontend = "ublk" } }
-}
-C
-  mkdir -p data
   spared ctl create trial --main "$main" --spare "$spare" > create.out 2>&1 || { cat create.out; fail "create"; }
+  configure
+}
+
+# Of the threads of a process, those without both flags that the I/O-flusher flag sets.
+without_flusher_flag() {
+  local task flags
+  for task in /proc/$1/task/*; do
+    flags=$(sed 's/.*) //' "$task/stat" | cut -d' ' -f7)
+    [ $((flags & 0x180000)) = $((0x180000)) ] || cat "$task/comm"
+  done
+}
+
+reads_back() {
+  dd if="$device" of=back bs=64k count=64 iflag=direct status=none
+  cmp data.bin back
+}
+
+case_a_remap_a_kill_and_a_stop() {
+  make_disks
   start_daemon one
+  same "$device" "/dev/ublkb$number"
+  same "$(without_flusher_flag "$daemon")" "" "threads without the I/O-flusher flag"
+  grep -q '^VmLck:.*[1-9]' "/proc/$daemon/status" || fail "no memory is locked"
   dd if=/dev/urandom of=data.bin bs=1M count=4 status=none
   dd if=data.bin of="$device" bs=64k oflag=direct status=none
-  spared ctl --socket /work/control.sock fault trial main write fail=EIO range=1M+4K > fault.out 2>&1 || { cat fault.out; fail "fault"; }
+  ctl fault trial main write fail=EIO range=1M+4K > fault.out 2>&1 || { cat fault.out; fail "fault"; }
   dd if=/dev/urandom of=block bs=4096 count=1 status=none
   dd if=block of="$device" bs=4096 seek=256 count=1 oflag=direct status=none
   dd if=block of=data.bin bs=4096 seek=256 count=1 conv=notrunc status=none
-  dd if="$device" of=back bs=64k count=64 iflag=direct status=none
-  cmp data.bin back
+  reads_back
+
+  # A second daemon over the same disks does not get them, and the first one serves on.
+  sed 's,control.sock,second.sock,; s,/work/data,/work/second,' spared.conf > second.conf; mkdir -p second
+  "${program[@]}" daemon --config /work/second.conf > second.out 2>&1 & second=$!; servers+=("kill -9 $second")
+  eventually 150 grep -qiE 'busy|in use|EBUSY' second.out || { cat second.out; fail "the second daemon says nothing"; }
+  refuses . grep 'is served as' second.out
+  kill -9 "$second"
+  reads_back
+
   kill -9 "$daemon"
+  spared ctl ublk list > list.out; cat list.out
+  grep -q "^$device  waits for a daemon, .*spared's" list.out
+  refuses 'say --yes' spared ctl ublk remove "$number"
+  # Under another name it is the same set-up, and so the same block device.
+  sed -i 's/devices { trial/devices { renamed/' spared.conf
   start_daemon two
-  dd if="$device" of=back bs=64k count=64 iflag=direct status=none
-  cmp data.bin back
+  same "$device" "/dev/ublkb$number"
+  reads_back
   # The block lives on the spare now: main has the old bytes there.
   dd if="$main" of=below bs=4096 skip=256 count=1 iflag=direct status=none
   refuses differ cmp block below
+  refuses 'served by process' spared ctl ublk remove "$number"
   kill "$daemon"
   eventually 60 sh -c "[ ! -e $device ]"
+  eventually 60 sh -c "! kill -0 $daemon 2> /dev/null"
+}
+
+case_what_a_dead_daemon_left_is_recovered_and_removed_by_command() {
+  make_disks
+  start_daemon one
+  dd if=/dev/urandom of=data.bin bs=1M count=4 status=none
+  dd if=data.bin of="$device" bs=64k oflag=direct status=none
+  kill -9 "$daemon"
+  # A daemon that does not know the device takes it back when it is told to.
+  sed -i "s,devices {.*,discovery.files = []," spared.conf
+  "${program[@]}" daemon --config /work/spared.conf > two.out 2>&1 & daemon=$!; servers+=("kill -9 $daemon")
+  eventually 150 grep -q 'spared ready' two.out
+  ctl ublk recover "$number" || { ctl discover --dry-run || true; fail "recover"; }
+  eventually 60 grep -q "is served as $device" two.out
+  reads_back
+  kill -9 "$daemon"
+  spared ctl ublk remove "$number" --yes
+  [ ! -e "$device" ] || fail "$device is still there"
+}
+
+case_a_daemon_whose_files_are_on_its_own_device_does_not_start() {
+  make_disks
+  start_daemon one
+  mkfs.ext4 -q -F "$device"; mkdir -p /mnt/own; mount -t ext4 "$device" /mnt/own; at_end "umount /mnt/own"
+  mkdir /mnt/own/data
+  data=/mnt/own/data configure
+  sed -i 's,control.sock,second.sock,' spared.conf
+  refuses "data directory /mnt/own/data lies on $device" timeout 100 "${program[@]}" daemon --config /work/spared.conf
+  umount /mnt/own
 }

@@ -142,6 +142,7 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
     Geometry shape = new Geometry(4096, sector, claimed.geometry().sizeBytes() / sector * sector);
     geometry = shape;
     table = new RemapTable(shape);
+    fill(table);
     UblkSettings settings =
         UblkSettings.standard(0x5350_0000_5350_4152L)
             .withNumber(number("number", 0))
@@ -172,6 +173,16 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
                     getContext().messageAdapter(UblkReport.class, Frontend::new)),
                 "frontend",
                 rings.ring(0).dispatcher());
+  }
+
+  /** Remaps beside what is measured, as an old disk has them: no request may touch those. */
+  private void fill(RemapTable map) {
+    map.beginLoading();
+    int first = number("first-remap", 0);
+    for (int i = 0; i < number("remaps", 0); i++) {
+      map.put(first + i, 0, i, 0, 0);
+    }
+    map.publish();
   }
 
   private void opened(DeviceCommand.OpenQueue open) {

@@ -19,6 +19,7 @@ import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.NativeAccess;
 import io.spared.ffi.disk.FaultPlans;
+import io.spared.ffi.libc.NativeAccess;
 import io.spared.ffi.system.IoFlusher;
 import io.spared.ffi.system.MemoryLock;
 import io.spared.ffi.ublk.UblkDriver;
@@ -134,6 +135,10 @@ public final class Daemon implements AutoCloseable {
     }
     try {
       NativeAccess.prove();
+      if (Files.exists(config.get().ublkControl())) {
+        // Block devices of its own: no thread may wait for their I/O when memory is short.
+        IoFlusher.restartWith().ifPresent(log::warn);
+      }
       MemoryLock.lock().ifPresent(log::warn);
       IoFlusher.set().ifPresent(log::warn);
       Daemon daemon = start(file, config.get());

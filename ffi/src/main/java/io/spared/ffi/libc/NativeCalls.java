@@ -41,6 +41,8 @@ public interface NativeCalls {
 
   int mlockall(int flags);
 
+  int execv(@In String path, long arguments);
+
   int prctl(int option, long second, long third, long fourth, long fifth);
 
   int memfd_create(@In String name, int flags);
