@@ -67,7 +67,7 @@ case_a_remap_a_kill_and_a_stop() {
   reads_back
 
   # A second daemon over the same disks does not get them, and the first one serves on.
-  sed 's,control.sock,second.sock,; s,/work/data,/work/second,' spared.conf > second.conf; mkdir -p second
+  sed 's,/work/control\.sock,/work/second.sock,; s,/work/data,/work/second,' spared.conf > second.conf; mkdir -p second
   "${program[@]}" daemon --config /work/second.conf > second.out 2>&1 & second=$!; servers+=("kill -9 $second")
   eventually 150 grep -qiE 'busy|in use|EBUSY' second.out || { cat second.out; fail "the second daemon says nothing"; }
   refuses . grep 'is served as' second.out
@@ -93,13 +93,18 @@ case_a_remap_a_kill_and_a_stop() {
 }
 
 case_what_a_dead_daemon_left_is_recovered_and_removed_by_command() {
-  make_disks
+  # Two SCSI disks, each with a serial number: without one, discovery is never sure.
+  modprobe sd_mod; modprobe scsi_debug add_host=2 per_host_store=1 dev_size_mb=64 delay=0; at_end "rmmod scsi_debug"
+  eventually 20 sh -c '[ $(ls -d /sys/bus/scsi/devices/*/block/sd* | wc -l) = 2 ]'
+  set -- $(ls -d /sys/bus/scsi/devices/*/block/sd*); main=/dev/${1##*/} spare=/dev/${2##*/}
+  spared ctl create trial --main "$main" --spare "$spare" > create.out 2>&1 || { cat create.out; fail "create"; }
+  configure
   start_daemon one
   dd if=/dev/urandom of=data.bin bs=1M count=4 status=none
   dd if=data.bin of="$device" bs=64k oflag=direct status=none
   kill -9 "$daemon"
   # A daemon that does not know the device takes it back when it is told to.
-  sed -i "s,devices {.*,discovery.files = []," spared.conf
+  sed -i "s,devices {.*,," spared.conf
   "${program[@]}" daemon --config /work/spared.conf > two.out 2>&1 & daemon=$!; servers+=("kill -9 $daemon")
   eventually 150 grep -q 'spared ready' two.out
   ctl ublk recover "$number" || { ctl discover --dry-run || true; fail "recover"; }
@@ -116,7 +121,7 @@ case_a_daemon_whose_files_are_on_its_own_device_does_not_start() {
   mkfs.ext4 -q -F "$device"; mkdir -p /mnt/own; mount -t ext4 "$device" /mnt/own; at_end "umount /mnt/own"
   mkdir /mnt/own/data
   data=/mnt/own/data configure
-  sed -i 's,control.sock,second.sock,' spared.conf
+  sed -i 's,/work/control\.sock,/work/second.sock,' spared.conf
   refuses "data directory /mnt/own/data lies on $device" timeout 100 "${program[@]}" daemon --config /work/spared.conf
   umount /mnt/own
 }

@@ -19,7 +19,6 @@ import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.NativeAccess;
 import io.spared.ffi.disk.FaultPlans;
-import io.spared.ffi.libc.NativeAccess;
 import io.spared.ffi.system.IoFlusher;
 import io.spared.ffi.system.MemoryLock;
 import io.spared.ffi.ublk.UblkDriver;
