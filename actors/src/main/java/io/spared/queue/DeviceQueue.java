@@ -574,6 +574,9 @@ public final class DeviceQueue {
         } else {
           io.plain(
               IoRequest.Operation.WRITE_ZEROES, diskOffset, lengthBytes, request.deadlineNanos);
+          if (request.withoutHoles) {
+            io.withoutHoles();
+          }
         }
       }
       case DISCARD ->

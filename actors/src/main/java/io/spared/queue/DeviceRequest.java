@@ -32,6 +32,10 @@ public final class DeviceRequest {
   @Nullable IoBuffer buffer;
   int bufferOffsetBytes;
   boolean fua;
+
+  /** Zeroes that leave their range allocated. */
+  boolean withoutHoles;
+
   private @Nullable Object attachment;
 
   private @Nullable Errno errno;
@@ -93,6 +97,12 @@ public final class DeviceRequest {
     return prepare(Operation.WRITE_ZEROES, offsetBytes, lengthBytes, null, 0, fua);
   }
 
+  /** The zeroes leave their range allocated on disks that could make a hole of it. */
+  public DeviceRequest withoutHoles() {
+    withoutHoles = true;
+    return this;
+  }
+
   private DeviceRequest prepare(
       Operation operation,
       long offsetBytes,
@@ -109,6 +119,7 @@ public final class DeviceRequest {
     this.buffer = buffer;
     this.bufferOffsetBytes = bufferOffsetBytes;
     this.fua = fua;
+    this.withoutHoles = false;
     this.errno = null;
     this.badRangeCount = 0;
     return this;

@@ -434,10 +434,13 @@ final class NbdPort extends SoftwarePort implements Transport.User {
     sent.put(entry.cookie, entry);
     boolean flush = entry.flushing || request.operation() == IoRequest.Operation.FLUSH;
     int type = flush ? NbdProtocol.CMD_FLUSH : typeOf(request);
-    int flags =
-        !flush && mustBeDurable(request) && export.has(NbdProtocol.FLAG_SEND_FUA)
-            ? NbdProtocol.CMD_FLAG_FUA
-            : 0;
+    int flags = 0;
+    if (!flush && mustBeDurable(request) && export.has(NbdProtocol.FLAG_SEND_FUA)) {
+      flags |= NbdProtocol.CMD_FLAG_FUA;
+    }
+    if (type == NbdProtocol.CMD_WRITE_ZEROES && request.isWithoutHoles()) {
+      flags |= NbdProtocol.CMD_FLAG_NO_HOLE;
+    }
     if (flush) {
       entry.flushCount = cache.flushBegins();
     }

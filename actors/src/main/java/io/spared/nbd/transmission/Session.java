@@ -373,7 +373,12 @@ public final class Session implements QueueHost, Transport.User {
       switch (job.type) {
         case NbdProtocol.CMD_FLUSH -> request.flush();
         case NbdProtocol.CMD_TRIM -> request.discard(job.offsetBytes, job.lengthBytes);
-        default -> request.writeZeroes(job.offsetBytes, job.lengthBytes, isFua(job));
+        default -> {
+          request.writeZeroes(job.offsetBytes, job.lengthBytes, isFua(job));
+          if ((job.flags & NbdProtocol.CMD_FLAG_NO_HOLE) != 0) {
+            request.withoutHoles();
+          }
+        }
       }
       queue().submit(request.attach(piece));
       return true;

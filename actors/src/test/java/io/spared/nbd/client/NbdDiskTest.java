@@ -261,6 +261,24 @@ class NbdDiskTest {
   }
 
   @Test
+  void zeroesThatMustStayAllocatedAreAskedForAsSuch() throws Exception {
+    Path log = folder.resolve("requests.log");
+    serve("--filter=log", "memory", "16M", "logfile=" + log);
+    DiskPort port = disk().attach(engine);
+    IoRequest zeroes =
+        new IoRequest(completions)
+            .plain(Operation.WRITE_ZEROES, 4096, 8192, engine.nanoTime() + 10_000_000_000L);
+    assertThat(run(port, zeroes)).isEqualTo(Outcome.DONE);
+    zeroes.plain(Operation.WRITE_ZEROES, 16384, 8192, engine.nanoTime() + 10_000_000_000L);
+    assertThat(run(port, zeroes.withoutHoles())).isEqualTo(Outcome.DONE);
+    port.detach();
+    stopServer();
+    assertThat(Files.readString(log))
+        .containsPattern("Zero .*offset=0x1000 .*trim=1")
+        .containsPattern("Zero .*offset=0x4000 .*trim=0");
+  }
+
+  @Test
   void aServerThatIsNotThereIsOneSentence() {
     assertThatThrownBy(this::disk)
         .isInstanceOf(DiskException.class)

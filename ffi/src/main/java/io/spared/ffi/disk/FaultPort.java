@@ -182,6 +182,9 @@ final class FaultPort extends SoftwarePort {
     if (request.isDurable()) {
       carrier.durable();
     }
+    if (request.isWithoutHoles()) {
+      carrier.withoutHoles();
+    }
     if (request.operation() == Operation.FLUSH && plan.keepsUnflushed()) {
       way.flush = unflushed.flushBegins();
     }

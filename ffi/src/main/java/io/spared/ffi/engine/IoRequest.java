@@ -58,6 +58,7 @@ public final class IoRequest {
   private @Nullable IoBuffer buffer;
   private int bufferOffsetBytes;
   private boolean durable;
+  private boolean withoutHoles;
   private long deadlineNanos;
 
   private Outcome outcome = Outcome.IDLE;
@@ -111,6 +112,7 @@ public final class IoRequest {
     this.buffer = null;
     this.bufferOffsetBytes = 0;
     this.durable = false;
+    this.withoutHoles = false;
     this.outcome = Outcome.IDLE;
     this.transferredBytes = 0;
     this.errno = null;
@@ -120,6 +122,12 @@ public final class IoRequest {
   /** A write that is durable when it is done (RWF_DSYNC). */
   public IoRequest durable() {
     durable = true;
+    return this;
+  }
+
+  /** WRITE_ZEROES that leave the range allocated, so that later writes there cannot lack room. */
+  public IoRequest withoutHoles() {
+    withoutHoles = true;
     return this;
   }
 
@@ -158,6 +166,10 @@ public final class IoRequest {
 
   public boolean isDurable() {
     return durable;
+  }
+
+  public boolean isWithoutHoles() {
+    return withoutHoles;
   }
 
   public long deadlineNanos() {

@@ -33,6 +33,7 @@ final class ThreadsJob implements Runnable {
   private final long offsetBytes;
   private final int lengthBytes;
   private final boolean durable;
+  private final boolean withoutHoles;
   private final @Nullable IoBuffer buffer;
   private final long address;
   private final AtomicInteger state = new AtomicInteger(WAITING);
@@ -49,6 +50,7 @@ final class ThreadsJob implements Runnable {
     this.offsetBytes = request.offsetBytes();
     this.lengthBytes = request.lengthBytes();
     this.durable = request.isDurable();
+    this.withoutHoles = request.isWithoutHoles();
     this.buffer = request.buffer();
     this.address = buffer == null ? 0 : buffer.address() + request.bufferOffsetBytes();
   }
@@ -145,7 +147,7 @@ final class ThreadsJob implements Runnable {
 
   private void zero() {
     for (int step = 0; ; step++) {
-      int mode = ZeroingSteps.mode(operation, kind, step);
+      int mode = ZeroingSteps.mode(operation, withoutHoles, kind, step);
       if (mode == ZeroingSteps.UNSUPPORTED) {
         errno = Errno.EOPNOTSUPP;
         return;

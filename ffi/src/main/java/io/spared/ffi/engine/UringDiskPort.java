@@ -77,13 +77,17 @@ class UringDiskPort extends UringPort implements DiskPort {
         0);
   }
 
+  private int mode(IoRequest request, int step) {
+    return ZeroingSteps.mode(request.operation(), request.isWithoutHoles(), kind, step);
+  }
+
   private void pushZeroing(IoRequest request, int slot) {
     int step = engine.step(slot);
     if (step == STEP_FLUSH) {
       pushFlush(slot);
       return;
     }
-    int mode = ZeroingSteps.mode(request.operation(), kind, step);
+    int mode = mode(request, step);
     if (mode == ZeroingSteps.WRITE_BYTES) {
       int done = engine.progress(slot);
       int length = Math.min(request.lengthBytes() - done, engine.zeros().capacity());
@@ -145,8 +149,7 @@ class UringDiskPort extends UringPort implements DiskPort {
 
   private void zeroed(IoRequest request, int slot, int result) {
     int step = engine.step(slot);
-    if (step != STEP_FLUSH
-        && ZeroingSteps.mode(request.operation(), kind, step) == ZeroingSteps.WRITE_BYTES) {
+    if (step != STEP_FLUSH && mode(request, step) == ZeroingSteps.WRITE_BYTES) {
       engine.progressed(slot, result);
       if (engine.progress(slot) < request.lengthBytes()) {
         if (result == 0) {
@@ -173,8 +176,8 @@ class UringDiskPort extends UringPort implements DiskPort {
       start(request);
     } else if (zeroing && engine.step(slot) != STEP_FLUSH && isRefusal(errno)) {
       int step = engine.step(slot);
-      int mode = ZeroingSteps.mode(request.operation(), kind, step);
-      int next = mode < 0 ? mode : ZeroingSteps.mode(request.operation(), kind, step + 1);
+      int mode = mode(request, step);
+      int next = mode < 0 ? mode : mode(request, step + 1);
       if (mode < 0 || next == ZeroingSteps.UNSUPPORTED) {
         end(request, 0, mode < 0 ? errno : Errno.EOPNOTSUPP, null);
       } else {

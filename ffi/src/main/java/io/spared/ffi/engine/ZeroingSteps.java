@@ -10,7 +10,8 @@ import io.spared.ffi.engine.FileEngine.FileKind;
 /**
  * How a range is discarded or zeroed: fallocate modes in the order to try them, since no mode works
  * on every kernel, device and file system. Writing zeros always works and comes last; a discard is
- * a hint and may end as not supported.
+ * a hint and may end as not supported. A device's own zeroing never unmaps; a file's hole does, and
+ * is not made where the range must stay allocated.
  */
 final class ZeroingSteps {
   /** Instead of a mode: write the zeros. */
@@ -26,21 +27,22 @@ final class ZeroingSteps {
   private static final int[] DISCARD_FILE = {PUNCH, UNSUPPORTED};
   private static final int[] ZERO_DEVICE = {ZERO, WRITE_BYTES};
   private static final int[] ZERO_FILE = {ZERO, PUNCH, WRITE_BYTES};
+  private static final int[] ZERO_FILE_WITHOUT_HOLES = {ZERO, WRITE_BYTES};
   private static final int[] ZERO_OTHER = {WRITE_BYTES};
   private static final int[] DISCARD_OTHER = {UNSUPPORTED};
 
   private ZeroingSteps() {}
 
   /** The mode of this step (from 0), or one of the two words above. */
-  static int mode(IoRequest.Operation operation, FileKind kind, int step) {
-    return steps(operation, kind)[step];
+  static int mode(IoRequest.Operation operation, boolean withoutHoles, FileKind kind, int step) {
+    return steps(operation, withoutHoles, kind)[step];
   }
 
-  private static int[] steps(IoRequest.Operation operation, FileKind kind) {
+  private static int[] steps(IoRequest.Operation operation, boolean withoutHoles, FileKind kind) {
     boolean discard = operation == IoRequest.Operation.DISCARD;
     return switch (kind) {
       case BLOCK_DEVICE -> discard ? DISCARD_DEVICE : ZERO_DEVICE;
-      case REGULAR -> discard ? DISCARD_FILE : ZERO_FILE;
+      case REGULAR -> discard ? DISCARD_FILE : withoutHoles ? ZERO_FILE_WITHOUT_HOLES : ZERO_FILE;
       case OTHER -> discard ? DISCARD_OTHER : ZERO_OTHER;
     };
   }
