@@ -73,11 +73,12 @@ final class NbdListener {
                         + e.getMessage()));
             return Behaviors.stopped();
           }
-          if (NbdListenerSettings.leavesHost(listener.address())
+          SocketAddress address = listener.address();
+          if (NbdListenerSettings.leavesHost(address)
               && settings.tls().mode() != TlsMode.REQUIRED) {
             if (!settings.insecureAllowed()) {
               listener.close();
-              frontend.tell(new Cannot(insecure(settings, listener.address())));
+              frontend.tell(new Cannot(insecure(settings, address)));
               return Behaviors.stopped();
             }
             context
@@ -86,9 +87,9 @@ final class NbdListener {
                     "NBD {}: {} is reached from other hosts without TLS: anyone there can"
                         + " read and write the exports, and so can anyone in between",
                     settings.name(),
-                    listener.address());
+                    address);
           }
-          frontend.tell(new Listens(listener.address()));
+          frontend.tell(new Listens(address));
           NbdListener made = new NbdListener(context, timers, settings, frontend, listener);
           made.accept();
           return made.behavior();

@@ -4,16 +4,10 @@ import com.typesafe.config.ConfigFactory;
 import io.spared.ffi.disk.Disk;
 import io.spared.format.Geometry;
 import io.spared.nbd.NbdListenerSettings.Endpoint;
-import io.spared.nbd.negotiation.Answer;
-import io.spared.nbd.negotiation.ExportDescription;
-import io.spared.queue.DeviceDoubts;
-import io.spared.queue.QueueCommand;
-import io.spared.queue.QueueContext;
-import io.spared.queue.QueuePolicy;
-import io.spared.queue.QueueReport;
 import io.spared.remap.RemapTable;
 import io.spared.ring.Rings;
 import io.spared.ring.SystemRings;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -28,11 +22,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
-import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
@@ -49,7 +41,7 @@ public final class NbdRig implements AutoCloseable {
       return new Export(name, disk, new RemapTable(geometry(disk)), false);
     }
 
-    private static Geometry geometry(Disk disk) {
+    static Geometry geometry(Disk disk) {
       return new Geometry(4096, disk.geometry().logicalSectorBytes(), disk.geometry().sizeBytes());
     }
   }
@@ -58,7 +50,6 @@ public final class NbdRig implements AutoCloseable {
   private final Rings rings;
   private final ActorRef<NbdFrontend.Command> frontend;
   private final BlockingQueue<NbdRequest> reports = new LinkedBlockingQueue<>();
-  private final AtomicInteger queueIds = new AtomicInteger();
   private final List<Export> exports;
   private final SocketAddress address;
 
@@ -72,7 +63,8 @@ public final class NbdRig implements AutoCloseable {
                     .onMessage(
                         StartFrontend.class,
                         start -> {
-                          ActorRef<NbdRequest> owner = context.spawn(owner(), "owner");
+                          ActorRef<NbdRequest> owner =
+                              context.spawn(RigOwner.create(this.exports, reports::add), "owner");
                           start
                               .frontend()
                               .complete(
@@ -138,81 +130,19 @@ public final class NbdRig implements AutoCloseable {
   /** How clients name an export. */
   public String uri(String export) {
     return address instanceof InetSocketAddress inet
-        ? "nbd://127.0.0.1:" + inet.getPort() + "/" + export
+        ? "nbd://" + host(inet) + ":" + inet.getPort() + "/" + export
         : "nbd+unix:///" + export + "?socket=" + address;
+  }
+
+  private static String host(InetSocketAddress address) {
+    return address.getAddress() instanceof Inet6Address six && !six.isAnyLocalAddress()
+        ? "[::1]"
+        : "127.0.0.1";
   }
 
   /** What the frontend told its owner since the last call. */
   public BlockingQueue<NbdRequest> reports() {
     return reports;
-  }
-
-  private Behavior<NbdRequest> owner() {
-    return Behaviors.receiveMessage(request -> {
-      switch (request) {
-        case NbdRequest.ListExports list ->
-            list.replyTo()
-                .tell(
-                    new Answer.Names(
-                        exports.stream()
-                            .map(e -> new Answer.Name(e.name(), "a disk of the rig"))
-                            .toList()));
-        case NbdRequest.FindExport find -> find.replyTo().tell(find(find));
-        case NbdRequest.OpenQueue open -> open.replyTo().tell(open(open));
-        default -> reports.add(request);
-      }
-      return Behaviors.same();
-    });
-  }
-
-  private Optional<Export> export(String name) {
-    return exports.stream()
-        .filter(e -> name.isEmpty() ? e.equals(exports.getFirst()) : e.name().equals(name))
-        .findFirst();
-  }
-
-  private Answer find(NbdRequest.FindExport find) {
-    Optional<Export> found = export(find.name());
-    if (found.isEmpty()) {
-      return new Answer.Refused(
-          Answer.Refusal.UNKNOWN, "there is no export \"" + find.name() + "\" here");
-    }
-    Export export = found.get();
-    return new Answer.Found(
-        new ExportDescription(
-            export.name(),
-            "a disk of the rig",
-            export.disk().geometry().sizeBytes(),
-            export.disk().geometry().logicalSectorBytes(),
-            4096,
-            export.readOnly(),
-            false,
-            true,
-            true));
-  }
-
-  private NbdRequest.QueueAnswer open(NbdRequest.OpenQueue open) {
-    Export export = export(open.name()).orElseThrow();
-    ActorRef<QueueCommand> queue = open.queue();
-    return new NbdRequest.QueueAnswer.Opened(
-        new QueueContext(
-            queueIds.incrementAndGet(),
-            Export.geometry(export.disk()),
-            export.table(),
-            export.disk(),
-            Map.of(),
-            QueuePolicy.DEFAULT,
-            new DeviceDoubts(),
-            report -> onReport(queue, report)));
-  }
-
-  private static void onReport(ActorRef<QueueCommand> queue, QueueReport report) {
-    switch (report) {
-      case QueueReport.Opened _ -> queue.tell(new QueueCommand.Begin(List.of()));
-      case QueueReport.DiskDoubted doubted ->
-          queue.tell(new QueueCommand.DiskProof(doubted.disk(), true));
-      default -> {}
-    }
   }
 
   @Override

@@ -12,10 +12,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** Programs of other people, as counterparts of ours. */
-final class Tool {
+public final class Tool {
   /** What a program printed and how it ended. */
-  record Result(int exitCode, String output) {
-    Result succeeded() {
+  public record Result(int exitCode, String output) {
+    public Result succeeded() {
       assertThat(exitCode).as(output).isZero();
       return this;
     }
@@ -24,25 +24,30 @@ final class Tool {
   private Tool() {}
 
   /** Skips the test, with a reason, where a program is not installed. */
-  static void needs(String program, String debianPackage) {
+  public static void needs(String program, String debianPackage) {
     boolean there =
         Stream.of("/usr/bin", "/usr/sbin", "/bin", "/sbin")
             .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
     assumeTrue(there, program + " is not installed: apt-get install " + debianPackage);
   }
 
-  static Result run(String... command) throws IOException, InterruptedException {
+  /** The system's own programs come first: nbdsh, say, needs the Python that it was made for. */
+  public static ProcessBuilder builder(List<String> command) {
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder
+        .environment()
+        .merge("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", (old, own) -> own + ":" + old);
+    return builder;
+  }
+
+  public static Result run(String... command) throws IOException, InterruptedException {
     return run(List.of(command));
   }
 
-  static Result run(List<String> command) throws IOException, InterruptedException {
+  public static Result run(List<String> command) throws IOException, InterruptedException {
     Path output = Files.createTempFile("spared-tool", ".log");
     try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(output.toFile())
-              .start();
+      Process process = builder(command).redirectOutput(output.toFile()).start();
       if (!process.waitFor(90, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new AssertionError(

@@ -5,7 +5,6 @@ import io.spared.ffi.engine.BufferPool;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.engine.IoRequest;
 import io.spared.ffi.engine.Ledger;
-import io.spared.ffi.engine.Sockets;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +25,7 @@ public final class SimEngine implements Engine {
   private final Ledger ledger = new Ledger();
   private final ArrayDeque<SimOperation> pool = new ArrayDeque<>();
   private final SimEvent alarm;
+  private final SimSockets sockets = new SimSockets(this);
   private long submitted;
   private boolean closed;
   private boolean turnAsked;
@@ -76,8 +76,8 @@ public final class SimEngine implements Engine {
   }
 
   @Override
-  public Sockets sockets() {
-    throw new UnsupportedOperationException("sockets are not simulated");
+  public SimSockets sockets() {
+    return sockets;
   }
 
   @Override
