@@ -109,7 +109,11 @@ public final class SessionTrial implements SessionOwner {
             new SessionBuffers(take(), 0, 0, take(), take()));
     transport = new TrialTransport(world.random());
     client =
-        new TrialClient(agreement, world.random(), sector -> drive.defects().containsKey(sector));
+        new TrialClient(
+            agreement,
+            world.random(),
+            sector -> drive.defects().containsKey(sector),
+            () -> drive.defects().keySet());
     queue = new DeviceQueue(context, engine, () -> {}, session);
     session.begin(queue, transport);
   }

@@ -15,6 +15,9 @@ class SessionTrialTest {
       errors += trial.errors();
     }
     assertThat(answered).isGreaterThan(10_000);
-    assertThat(errors).as("errors told with their place").isGreaterThan(30);
+    // That none is missing is checked in each run. Here only that there were enough of them: reads
+    // are
+    // aimed at bad sectors so that these seeds bring 527.
+    assertThat(errors).as("errors told with their place").isGreaterThan(450);
   }
 }

@@ -7,9 +7,14 @@ import io.spared.nbd.wire.RequestHeader;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongPredicate;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
 /**
@@ -25,10 +30,12 @@ final class TrialClient {
   private final Agreement agreement;
   private final RandomGenerator random;
   private final LongPredicate isBad;
+  private final Supplier<? extends Collection<Long>> badSectors;
   private final long[] stamps;
   private final BitSet busy;
   private final Map<Long, Asked> asked = new HashMap<>();
   private final Map<Long, BitSet> covered = new HashMap<>();
+  private final Set<Long> errorsTold = new HashSet<>();
   private ByteBuffer in = ByteBuffer.allocate(0);
   private long cookies;
   private long nextStamp = 1;
@@ -36,12 +43,17 @@ final class TrialClient {
   private long errors;
 
   /**
-   * @param isBad whether a sector cannot be read now
+   * @param badSectors those that cannot be read now; a third of the reads is aimed at one
    */
-  TrialClient(Agreement agreement, RandomGenerator random, LongPredicate isBad) {
+  TrialClient(
+      Agreement agreement,
+      RandomGenerator random,
+      LongPredicate isBad,
+      Supplier<? extends Collection<Long>> badSectors) {
     this.agreement = agreement;
     this.random = random;
     this.isBad = isBad;
+    this.badSectors = badSectors;
     int sectors = (int) (agreement.export().sizeBytes() / SECTOR);
     this.stamps = new long[sectors];
     this.busy = new BitSet(sectors);
@@ -71,7 +83,8 @@ final class TrialClient {
     int sectors = stamps.length;
     int longest = random.nextInt(8) == 0 ? 1200 : random.nextInt(4) == 0 ? 130 : 16;
     int length = 1 + random.nextInt(Math.min(longest, sectors));
-    int first = random.nextInt(sectors - length + 1);
+    boolean aimed = kind < 9 && random.nextInt(3) == 0;
+    int first = aimed ? aim(length) : random.nextInt(sectors - length + 1);
     int next = busy.nextSetBit(first);
     if (next >= 0 && next < first + length) {
       return new byte[0];
@@ -106,6 +119,16 @@ final class TrialClient {
       return request(NbdProtocol.CMD_BLOCK_STATUS, 0, offset, bytes, 0, new byte[0]);
     }
     return request(NbdProtocol.CMD_CACHE, 0, offset, bytes, 0, new byte[0]);
+  }
+
+  private int aim(int length) {
+    List<Long> bad = List.copyOf(badSectors.get());
+    int last = stamps.length - length;
+    if (bad.isEmpty()) {
+      return random.nextInt(last + 1);
+    }
+    int first = bad.get(random.nextInt(bad.size())).intValue() - random.nextInt(length);
+    return Math.clamp(first, 0, last);
   }
 
   byte[] disconnect() {
@@ -251,6 +274,7 @@ final class TrialClient {
         check(in.getShort() == 0 && length == 14, "a malformed error");
         long at = in.getLong();
         check(isBad.test(at / SECTOR), "an error at a good sector, offset " + at);
+        errorsTold.add(cookie);
         errors++;
       }
       case NbdProtocol.REPLY_TYPE_BLOCK_STATUS, NbdProtocol.REPLY_TYPE_BLOCK_STATUS_EXT ->
@@ -334,6 +358,8 @@ final class TrialClient {
         check(error == NbdProtocol.EIO && anyBad, "error " + error + " of good sectors");
         errors++;
       }
+      boolean told = errorsTold.remove(cookie) || error != 0;
+      check(told == anyBad, told ? "an error of good sectors" : "an error was not told");
       for (int sector = first; sector < end && error == 0; sector++) {
         boolean sent = seen != null && seen.get(sector);
         check(sent || isBad.test(sector), "good sector " + sector + " was not sent");
