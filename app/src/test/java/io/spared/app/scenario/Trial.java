@@ -54,6 +54,7 @@ public final class Trial implements AutoCloseable {
 
   private final Path directory;
   private final Map<String, DeviceImage> images = new HashMap<>();
+  private final Map<String, String> mains = new HashMap<>();
   private final Map<String, List<Path>> furtherSpares = new HashMap<>();
   private Optional<Daemon> daemon = Optional.empty();
 
@@ -63,8 +64,26 @@ public final class Trial implements AutoCloseable {
 
   /** Makes a device NAME on two new files. */
   public Trial create(String name) throws IOException, OfflineException {
-    file(main(name));
-    file(spare(name));
+    file(main(name), DISK_BYTES);
+    return createOn(name, main(name).toString());
+  }
+
+  /** With blocks and a spare of these sizes. */
+  public Trial create(String name, int blockBytes, long spareBytes)
+      throws IOException, OfflineException {
+    file(main(name), DISK_BYTES);
+    return createOn(name, main(name).toString(), blockBytes, spareBytes);
+  }
+
+  /** With another main disk than a file; a new file is the spare. */
+  public Trial createOn(String name, String main) throws IOException, OfflineException {
+    return createOn(name, main, 4096, DISK_BYTES);
+  }
+
+  private Trial createOn(String name, String main, int blockBytes, long spareBytes)
+      throws IOException, OfflineException {
+    mains.put(name, main);
+    file(spare(name), spareBytes);
     try (OfflineDisks disks = new OfflineDisks()) {
       images.put(
           name,
@@ -72,10 +91,10 @@ public final class Trial implements AutoCloseable {
                   disks,
                   new Creation.Request(
                       name,
-                      main(name).toString(),
+                      main,
                       List.of(spare(name).toString()),
                       Form.ADOPT,
-                      4096,
+                      blockBytes,
                       5,
                       false,
                       new Owner(new UUID(1, 2), "trial")))
@@ -88,7 +107,7 @@ public final class Trial implements AutoCloseable {
   /** An empty disk to become a spare. */
   public Path empty(String file) throws IOException {
     Path path = directory.resolve(file);
-    file(path);
+    file(path, DISK_BYTES);
     return path;
   }
 
@@ -103,10 +122,10 @@ public final class Trial implements AutoCloseable {
     furtherSpares.computeIfAbsent(name, of -> new ArrayList<>()).add(disk);
   }
 
-  private static void file(Path path) throws IOException {
+  private static void file(Path path, long bytes) throws IOException {
     try (FileChannel channel =
         FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-      channel.write(ByteBuffer.allocate(1), DISK_BYTES - 1);
+      channel.write(ByteBuffer.allocate(1), bytes - 1);
     }
   }
 
@@ -129,7 +148,7 @@ public final class Trial implements AutoCloseable {
     text.append("drain-deadline = 4 s, surface-scan = false }\n");
     for (String name : names) {
       text.append("devices.").append(name);
-      text.append(" { main = \"fault:").append(main(name)).append("\"\n");
+      text.append(" { main = \"fault:").append(mains.get(name)).append("\"\n");
       text.append("spares = [\"fault:").append(spare(name)).append("\"");
       for (Path more : furtherSpares.getOrDefault(name, List.of())) {
         text.append(", \"fault:").append(more).append("\"");
