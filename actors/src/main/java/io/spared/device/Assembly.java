@@ -61,6 +61,7 @@ final class Assembly {
   private @Nullable ActorRef<MetadataCommand> loading;
   private @Nullable Candidate chosen;
   private @Nullable Assembled result;
+  private Optional<DiskAddress> mainElsewhere = Optional.empty();
   private boolean over;
 
   /** A device found on the spares that this main may belong to. */
@@ -276,8 +277,14 @@ final class Assembly {
     if (main == null || writer == null || !(loaded.image().entries() instanceof RemapTable table)) {
       return Optional.of(new Fact.Blocked("main was closed while metadata was read"));
     }
+    Optional<DiskAddress> moved = replacedBy(loaded.image(), main);
     Optional<String> contradiction = MainEvidence.contradiction(loaded.image(), main);
-    if (contradiction.isPresent()) {
+    if (moved.isPresent()) {
+      mainElsewhere = moved;
+      turnedDown.add(run.settings.main() + " was main until " + moved.get() + " took its place");
+      mayComeLater = true;
+      stop(writer);
+    } else if (contradiction.isPresent()) {
       turnedDown.add(contradiction.get());
       stop(writer);
     } else {
@@ -286,6 +293,29 @@ final class Assembly {
               loaded.image().deviceId(), loaded.image(), writer, table, loaded.verdict()));
     }
     return loadNext();
+  }
+
+  /**
+   * Where main is, when it was replaced since the configuration was written: the old disk may be
+   * indistinguishable by its evidence, and is stale.
+   */
+  private Optional<DiskAddress> replacedBy(DeviceImage image, Disk main) {
+    String before = image.policy().getOrDefault(Replacement.MAIN_BEFORE, "");
+    String now = image.policy().getOrDefault(Replacement.MAIN, "");
+    boolean isThis =
+        image.name().equals(run.settings.name())
+            && before.equals(run.settings.main().toString())
+            && !MainEvidence.isProved(image.main().evidence(), main);
+    try {
+      return isThis ? Optional.of(DiskAddress.parse(now)) : Optional.empty();
+    } catch (IllegalArgumentException unreadable) {
+      return Optional.empty();
+    }
+  }
+
+  /** The disk to try instead of the configured main. */
+  Optional<DiskAddress> mainElsewhere() {
+    return mainElsewhere;
   }
 
   private Optional<Fact> choose() {

@@ -46,6 +46,9 @@ final class Commits {
     /** A range is not used any more: its spare may have it back once that is durable. */
     record Returning(Extent extent) implements Purpose {}
 
+    /** A step of replacing main. */
+    record Replacing(Replacement.Step step) implements Purpose {}
+
     /** The mark of a clean stop. */
     record CleanMark() implements Purpose {}
 

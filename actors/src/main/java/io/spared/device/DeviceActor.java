@@ -145,6 +145,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
 
   /** News of an earlier assembling: whatever it brings is given back. */
   private void late(DeviceNews news) {
+    if (news instanceof DeviceNews.MainSwitched switched) {
+      switched.claim().withdraw();
+    }
     SpareReply reply =
         switch (news) {
           case DeviceNews.FromSpares from -> from.reply();
@@ -178,12 +181,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceCommand.Stop stop -> stop(stop);
       case DeviceCommand.Freeze freeze -> {
-        if (mayGoOn(Ask.FREEZE, freeze.replyTo())) {
+        if (mayGoOn(Ask.FREEZE, freeze.replyTo()) && !refusedWhileSwitching(freeze.replyTo())) {
           freeze(freeze.replyTo());
         }
       }
       case DeviceCommand.Thaw thaw -> {
-        if (mayGoOn(Ask.THAW, thaw.replyTo())) {
+        if (mayGoOn(Ask.THAW, thaw.replyTo()) && !refusedWhileSwitching(thaw.replyTo())) {
           thaw();
           thaw.replyTo().tell(new Answer.Done(settings.name() + " goes on"));
         }
@@ -226,6 +229,18 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           now.spareLife().cancel(cancel.spare(), cancel.replyTo());
         }
       }
+      case DeviceCommand.Replace replace -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.REPLACE, replace.replyTo()) && now != null) {
+          replace(now, replace);
+        }
+      }
+      case DeviceCommand.CancelReplace cancel -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.REPLACE, cancel.replyTo()) && now != null) {
+          now.replacement().cancel(cancel.replyTo());
+        }
+      }
       case DeviceCommand.SetPolicy set -> setPolicy(set);
       case DeviceCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
       case DeviceCommand.InjectFault fault -> fault.replyTo().tell(inject(fault));
@@ -262,7 +277,34 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     };
   }
 
+  private void replace(Serving now, DeviceCommand.Replace replace) {
+    if (replace.address().equals(now.main().address()) || now.uses(replace.address())) {
+      replace
+          .replyTo()
+          .tell(new Answer.Refused(replace.address() + ": is used by this device already"));
+      return;
+    }
+    now.replacement().begin(replace.address(), replace.bytesPerSecond(), replace.replyTo());
+  }
+
+  private boolean isSwitching() {
+    Serving now = serving;
+    return now != null && now.replacement().isSwitching();
+  }
+
+  private boolean refusedWhileSwitching(ActorRef<Answer> replyTo) {
+    if (isSwitching()) {
+      replyTo.tell(new Answer.Refused("main is being switched over; try again in a moment"));
+      return true;
+    }
+    return false;
+  }
+
   private void openQueue(DeviceCommand.OpenQueue open) {
+    if (isSwitching() && life.phase().serves() && held.size() < MOST_HELD) {
+      held.add(open);
+      return;
+    }
     switch (LifeCycle.answer(life, Ask.OPEN_QUEUE)) {
       case Disposition.Now now -> openNow(open);
       case Disposition.Hold hold -> {
@@ -316,8 +358,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         now == null ? 512 : now.image().geometry().sectorBytes(),
         now == null ? 4096 : now.image().geometry().blockBytes(),
         settings.readOnly(),
-        now != null && now.assembled().main().geometry().rotational(),
-        now != null && now.assembled().main().geometry().discardGranularityBytes() > 0);
+        now != null && now.main().geometry().rotational(),
+        now != null && now.main().geometry().discardGranularityBytes() > 0);
   }
 
   private void stop(DeviceCommand.Stop stop) {
@@ -467,7 +509,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private Answer inject(DeviceCommand.InjectFault fault) {
     Disk disk = null;
     if (serving != null) {
-      disk = serving.diskOf(fault.disk());
+      disk =
+          fault.disk().equals("new")
+              ? serving.replacement().openDisk()
+              : serving.diskOf(fault.disk());
     } else if (fault.disk().equals("main")) {
       disk = mainClaim.disk();
     }
@@ -640,7 +685,19 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           freezing = null;
           if (now != null) {
             now.queues().tellAll(new QueueCommand.Thaw());
+            now.replacement().step();
           }
+        }
+      }
+      case DeviceNews.MainSwitched switched -> {
+        mainClaim.withdraw();
+        mainClaim = switched.claim();
+        settings = settings.withMain(switched.address());
+      }
+      case DeviceNews.ForReplacement replacing -> {
+        if (now != null) {
+          takeAll(now.replacement().on(replacing));
+          step();
         }
       }
       case DeviceNews.StatusOverdue late -> answerStatus();
@@ -695,6 +752,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       freezing = null;
       take(new Fact.Frozen());
     }
+    Serving now = serving;
+    if (now != null) {
+      now.replacement().step();
+      while (!held.isEmpty() && life.phase().serves() && !isSwitching()) {
+        openNow(held.remove());
+      }
+    }
     Draining drain = draining;
     if (drain != null && drain.step()) {
       take(new Fact.Drained());
@@ -706,7 +770,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     Assembly done = assembly;
     Assembled all = done == null ? null : done.result();
     if (fact instanceof Fact.Assembled && done != null && all != null) {
-      Serving begun = new Serving(run, all, done.metadataInbox());
+      Serving begun =
+          new Serving(run, all, done.metadataInbox(), () -> life.frozen() || freezing != null);
       serving = begun;
       servingSince = parts.world().clock().now();
       retries = 0;
@@ -731,6 +796,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     }
     take(fact);
     if (fact instanceof Fact.Blocked blocked) {
+      if (done != null) {
+        done.mainElsewhere().ifPresent(main -> settings = settings.withMain(main));
+      }
       if (retries == 0) {
         happened(Event.Severity.WARNING, "device.waits", blocked.reason());
       }

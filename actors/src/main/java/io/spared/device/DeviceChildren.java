@@ -10,10 +10,13 @@ import io.spared.evacuation.EvacuatorCommand;
 import io.spared.ffi.disk.Disk;
 import io.spared.format.Geometry;
 import io.spared.queue.DeviceDoubts;
+import io.spared.queue.WriteIntents;
 import io.spared.relocation.RelocationPolicy;
 import io.spared.relocation.Relocator;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.remap.RemapTable;
+import io.spared.replacement.Copier;
+import io.spared.replacement.CopierCommand;
 import io.spared.scrub.Scrubber;
 import io.spared.scrub.ScrubberCommand;
 import java.time.Duration;
@@ -36,7 +39,7 @@ final class DeviceChildren {
                 IdentityProof.by(run.parts.opener(), disk),
                 run.parts.blocking(),
                 report -> run.tell(new DeviceNews.FromDisk(run.number, report)))),
-        "disk" + number);
+        run.unique("disk" + number));
   }
 
   /** A proof takes no longer than a request may: somebody waits for both. */
@@ -47,6 +50,31 @@ final class DeviceChildren {
         ? standard
         : new DiskPolicy(
             request, standard.errorsWindow(), standard.distantErrorsMax(), standard.recheck());
+  }
+
+  static ActorRef<CopierCommand> copier(
+      Run run,
+      Serving serving,
+      Disk to,
+      long cursorBytes,
+      WriteIntents intents,
+      long bytesPerSecond,
+      Duration keepEvery) {
+    return run.spawn(
+        Copier.create(
+            new Copier.Setup(
+                run.parts.home().engine(),
+                serving.image().geometry(),
+                serving.table(),
+                serving.main(),
+                to,
+                cursorBytes,
+                intents,
+                bytesPerSecond,
+                keepEvery,
+                run.settings.deadlines().request(),
+                request -> run.tell(new DeviceNews.FromCopier(run.number, request)))),
+        run.unique("copier"));
   }
 
   static ActorRef<RelocatorCommand> relocator(

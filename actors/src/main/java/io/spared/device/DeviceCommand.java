@@ -98,6 +98,18 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   /** Do not leave the spare after all. */
   record CancelEvacuation(int spare, ActorRef<Answer> replyTo) implements Public {}
 
+  /**
+   * Another disk is to take main's place while serving; answered once the copying has begun, or
+   * with why not.
+   *
+   * @param bytesPerSecond the most that is copied in a second; 0 for the usual
+   */
+  record Replace(DiskAddress address, long bytesPerSecond, ActorRef<Answer> replyTo)
+      implements Public {}
+
+  /** Main stays as it is after all; answered when that is durable. */
+  record CancelReplace(ActorRef<Answer> replyTo) implements Public {}
+
   /** Change a policy durably. Refused for what the configuration fixes. */
   record SetPolicy(String name, String value, ActorRef<Answer> replyTo) implements Public {}
 

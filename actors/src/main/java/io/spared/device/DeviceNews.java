@@ -2,12 +2,16 @@ package io.spared.device;
 
 import io.spared.disk.DiskReport;
 import io.spared.evacuation.EvacuatorRequest;
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskIdentity;
 import io.spared.format.CleanStop;
 import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataReply;
 import io.spared.queue.QueueReport;
 import io.spared.relocation.RelocatorRequest;
+import io.spared.replacement.CopierRequest;
 import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareReply;
 import java.util.Map;
@@ -60,7 +64,7 @@ sealed interface DeviceNews extends DeviceCommand {
   record DiskProved(long run, int disk, boolean proved, int queueId) implements DeviceNews {}
 
   /** The same, for what the surface scan found. */
-  record FaultProved(long run, ScrubberRequest.FoundFault found, boolean proved)
+  record FaultProved(long run, ScrubberRequest.FoundFault found, boolean proved, Disk main)
       implements DeviceNews {}
 
   /** The actor that hosted a queue has ended. */
@@ -83,6 +87,30 @@ sealed interface DeviceNews extends DeviceCommand {
 
   /** A share of the drain deadline has passed. */
   record DrainOverdue(long run, DrainPlan.Stage stage) implements DeviceNews {}
+
+  /** About main being replaced. */
+  sealed interface ForReplacement extends DeviceNews {}
+
+  /** The new disk is open, or why not. */
+  record NewDiskOpened(long run, UUID id, Optional<String> objection) implements ForReplacement {}
+
+  /** The new disk's own requests have ended. */
+  record NewDiskAnswered(long run, UUID id) implements ForReplacement {}
+
+  /** What stands on the new disk, if that could be seen. */
+  record NewDiskSeen(long run, UUID id, Optional<DiskIdentity> identity)
+      implements ForReplacement {}
+
+  record FromCopier(long run, CopierRequest request) implements ForReplacement {}
+
+  /** Something of it is tried again. */
+  record ReplaceAgain(long run) implements ForReplacement {}
+
+  /** Requests do not end for the switch. */
+  record SwitchOverdue(long run) implements ForReplacement {}
+
+  /** The new disk is main: its claim is the device's from now on. */
+  record MainSwitched(long run, DiskClaim claim, DiskAddress address) implements ForReplacement {}
 
   record StatusOverdue(long run) implements DeviceNews {}
 

@@ -160,6 +160,11 @@ public record DeviceSettings(
         block);
   }
 
+  public DeviceSettings withMain(DiskAddress next) {
+    return new DeviceSettings(
+        name, description, next, spares, frontend, readOnly, deadlines, upkeep, overrides, block);
+  }
+
   public DeviceSettings withSpares(List<DiskAddress> next) {
     return new DeviceSettings(
         name, description, main, next, frontend, readOnly, deadlines, upkeep, overrides, block);

@@ -35,7 +35,8 @@ public record DeviceStatus(
     List<Job> jobs,
     int restarts,
     Optional<Instant> servingSince,
-    Map<String, PolicyValue> policy) {
+    Map<String, PolicyValue> policy,
+    Optional<Replacing> replacing) {
 
   public DeviceStatus {
     troubles = List.copyOf(troubles);
@@ -130,6 +131,25 @@ public record DeviceStatus(
    */
   public record Job(
       String what, long done, long total, long failed, long lostSectors, String sentence) {}
+
+  /**
+   * Main being replaced.
+   *
+   * @param phase looking, joining, copying, ...
+   * @param waits why it does not go on now; empty when it does
+   * @param againBytes below the cursor, to be copied once more after a crash
+   * @param movedBlocks could not be read from main and are on a spare now
+   */
+  public record Replacing(
+      String disk,
+      String phase,
+      String waits,
+      long copiedBytes,
+      long totalBytes,
+      long againBytes,
+      long movedBlocks,
+      long bytesPerSecond,
+      Optional<Instant> estimate) {}
 
   /** A policy setting and where it comes from: "default", "metadata", or file and line. */
   public record PolicyValue(String value, String source) {}

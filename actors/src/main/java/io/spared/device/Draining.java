@@ -8,6 +8,7 @@ import io.spared.monitor.Event;
 import io.spared.queue.QueueCommand;
 import io.spared.relocation.RelocatorCommand;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -37,6 +38,7 @@ final class Draining {
     this.plan = new DrainPlan(nanos);
     this.sinceNanos = run.nowNanos();
     serving.stopScrubber();
+    serving.replacement().stop();
     serving.queues().tellAll(new QueueCommand.Drain());
     await(DrainPlan.Stage.QUEUES);
   }
@@ -94,7 +96,7 @@ final class Draining {
             run.parts.home().engine().nanoTime() + leftNanos(DrainPlan.Stage.FLUSH),
             () -> {
               flushed = true;
-              List<String> failures = serving.flushes().failures();
+              List<String> failures = serving.flushFailures();
               if (!failures.isEmpty()) {
                 dirty("not flushed: " + String.join("; ", failures));
               }
@@ -116,17 +118,12 @@ final class Draining {
       return;
     }
     await(DrainPlan.Stage.CLEAN_MARK);
-    serving
-        .commits()
-        .ask(
-            List.of(
-                new Change.CleanMarked(
-                    new CleanMark(
-                        run.parts.owner().hostId(),
-                        0,
-                        run.parts.world().clock().now().toEpochMilli()))),
-            new Commits.Purpose.CleanMark(),
-            run.nowNanos());
+    List<Change> changes = new ArrayList<>(serving.replacement().cleanChanges());
+    changes.add(
+        new Change.CleanMarked(
+            new CleanMark(
+                run.parts.owner().hostId(), 0, run.parts.world().clock().now().toEpochMilli())));
+    serving.commits().ask(changes, new Commits.Purpose.CleanMark(), run.nowNanos());
   }
 
   private void beginMetadata() {

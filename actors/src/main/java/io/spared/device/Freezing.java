@@ -49,7 +49,7 @@ final class Freezing {
       return false;
     }
     run.notLater("freeze");
-    List<String> failures = serving.flushes().failures();
+    List<String> failures = serving.flushFailures();
     if (!failures.isEmpty()) {
       // What a flush did not make durable, a later one would not either (invariant 10).
       serving.doubts().flushFailed(Errno.EIO);

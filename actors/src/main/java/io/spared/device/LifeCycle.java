@@ -34,7 +34,8 @@ public final class LifeCycle {
     SCRUB,
     REPAIR,
     SET,
-    CHANGE_SPARES
+    CHANGE_SPARES,
+    REPLACE
   }
 
   /** What becomes of a request. */
@@ -118,11 +119,12 @@ public final class LifeCycle {
             case OPEN_QUEUE -> new Disposition.Hold();
             case STOP -> new Disposition.Now();
             case START -> new Disposition.Already("it is being assembled already");
-            case FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES -> notWhile(life);
+            case FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES, REPLACE -> notWhile(life);
           };
       case ACTIVE, DEGRADED ->
           switch (ask) {
-            case OPEN_QUEUE, STOP, SCRUB, REPAIR, SET, CHANGE_SPARES -> new Disposition.Now();
+            case OPEN_QUEUE, STOP, SCRUB, REPAIR, SET, CHANGE_SPARES, REPLACE ->
+                new Disposition.Now();
             case START -> new Disposition.Already("it is served already");
             case FREEZE ->
                 life.frozen()
@@ -134,19 +136,21 @@ public final class LifeCycle {
       case DRAINING ->
           switch (ask) {
             case STOP -> new Disposition.Now();
-            case OPEN_QUEUE, START, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES ->
+            case OPEN_QUEUE, START, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES, REPLACE ->
                 notWhile(life);
           };
       case STOPPED ->
           switch (ask) {
             case START -> new Disposition.Now();
             case STOP -> new Disposition.Already("it is stopped already");
-            case OPEN_QUEUE, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES -> notWhile(life);
+            case OPEN_QUEUE, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES, REPLACE ->
+                notWhile(life);
           };
       case FAILED ->
           switch (ask) {
             case START, STOP -> new Disposition.Now();
-            case OPEN_QUEUE, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES -> notWhile(life);
+            case OPEN_QUEUE, FREEZE, THAW, SCRUB, REPAIR, SET, CHANGE_SPARES, REPLACE ->
+                notWhile(life);
           };
     };
   }

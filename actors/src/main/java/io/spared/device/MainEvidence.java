@@ -26,16 +26,10 @@ final class MainEvidence {
               + " has "
               + known.sizeBytes());
     }
-    Optional<String> serial =
-        differs("serial number", known.identity().serial(), main.identity().serial());
-    if (serial.isPresent()) {
+    Optional<String> other = another(known, main);
+    if (other.isPresent()) {
       return Optional.of(
-          main.address() + " is not the main disk of " + image.name() + ": " + serial.get());
-    }
-    Optional<String> wwn = differs("WWN", known.identity().wwn(), main.identity().wwn());
-    if (wwn.isPresent()) {
-      return Optional.of(
-          main.address() + " is not the main disk of " + image.name() + ": " + wwn.get());
+          main.address() + " is not the main disk of " + image.name() + ": " + other.get());
     }
     if (main.geometry().logicalSectorBytes() > image.geometry().sectorBytes()) {
       return Optional.of(
@@ -48,6 +42,25 @@ final class MainEvidence {
               + image.geometry().sectorBytes());
     }
     return Optional.empty();
+  }
+
+  /** Why the disk is not the one that was recorded, or nothing when it may be. */
+  static Optional<String> another(DiskEvidence known, Disk disk) {
+    if (disk.geometry().sizeBytes() != known.sizeBytes()) {
+      return Optional.of(disk.geometry().sizeBytes() + " bytes instead of " + known.sizeBytes());
+    }
+    return differs("serial number", known.identity().serial(), disk.identity().serial())
+        .or(() -> differs("WWN", known.identity().wwn(), disk.identity().wwn()));
+  }
+
+  /** Whether the disk is certainly the one that was recorded. */
+  static boolean isProved(DiskEvidence known, Disk disk) {
+    boolean serial =
+        known.identity().serial().isPresent()
+            && known.identity().serial().equals(disk.identity().serial());
+    boolean wwn =
+        known.identity().wwn().isPresent() && known.identity().wwn().equals(disk.identity().wwn());
+    return (serial || wwn) && another(known, disk).isEmpty();
   }
 
   private static Optional<String> differs(

@@ -76,6 +76,11 @@ final class OpenQueues {
     queues.values().forEach(open -> open.frontend.tell(command));
   }
 
+  /** Those that may have something in flight. */
+  List<Integer> begun() {
+    return queues.values().stream().filter(open -> open.begun).map(open -> open.id).toList();
+  }
+
   boolean allDrained() {
     return queues.values().stream().allMatch(open -> open.drained);
   }

@@ -47,6 +47,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -89,6 +90,8 @@ final class Serving {
   private final ActorRef<RelocatorCommand> relocator;
   private final DiskFlushes flushes;
   private final Lookup lookup = new Lookup();
+  private final Replacement replacement;
+  private Disk main;
   private QueuePolicy policy;
   private DeviceSettings settings;
   private @Nullable ActorRef<ScrubberCommand> scrubber;
@@ -122,9 +125,15 @@ final class Serving {
     }
   }
 
-  Serving(Run run, Assembled assembled, ActorRef<MetadataReply> metadataInbox) {
+  Serving(
+      Run run,
+      Assembled assembled,
+      ActorRef<MetadataReply> metadataInbox,
+      BooleanSupplier frozenByOthers) {
     this.run = run;
     this.assembled = assembled;
+    this.main = assembled.main();
+    this.replacement = new Replacement(run, this, frozenByOthers);
     this.image = assembled.image();
     this.table = assembled.table();
     this.spares = new TreeMap<>(assembled.spares());
@@ -157,6 +166,44 @@ final class Serving {
     this.relocator =
         DeviceChildren.relocator(run, image.geometry(), table, disksByNumber(), doubts);
     borrowIfLow();
+    replacement.resume();
+  }
+
+  /** What takes main's place, if anything does. */
+  Replacement replacement() {
+    return replacement;
+  }
+
+  Disk main() {
+    return main;
+  }
+
+  /** Of the last flush; the new disk's own are the replacement's matter. */
+  List<String> flushFailures() {
+    List<String> failures = new ArrayList<>();
+    for (String failure : flushes.failures()) {
+      if (failure.startsWith(Replacement.NEW_MAIN + ":")) {
+        replacement.newDiskNotFlushed(failure);
+      } else {
+        failures.add(failure);
+      }
+    }
+    return failures;
+  }
+
+  /** Another disk is main, which queues and relocator are told by whoever saw to it. */
+  void mainIs(Disk now) {
+    main = now;
+    ActorRef<DiskCommand> before = diskActors.remove(DiskNumber.MAIN);
+    if (before != null) {
+      before.tell(new DiskCommand.Stop());
+      run.leave(before);
+    }
+    DiskTally tally = new DiskTally(now, "main");
+    disks.put(DiskNumber.MAIN, tally);
+    diskActors.put(DiskNumber.MAIN, DeviceChildren.disk(run, DiskNumber.MAIN, now));
+    flushes.remove(tally.role);
+    flushes.add(tally.role, now.attach(run.parts.home().engine()));
   }
 
   Map<Integer, Disk> disksByNumber() {
@@ -242,7 +289,7 @@ final class Serving {
         open.id,
         image.geometry(),
         table,
-        assembled.main(),
+        main,
         spares,
         policy,
         doubts,
@@ -258,14 +305,18 @@ final class Serving {
     switch (report) {
       case QueueReport.Opened opened -> {
         open.begun = true;
+        replacement.queueOpened(open.frontend);
         relocator.tell(new RelocatorCommand.QueueOpened(open.id, open.frontend));
       }
       case QueueReport.FenceReached reached ->
           relocator.tell(new RelocatorCommand.FromQueue(reached));
       case QueueReport.WriteWaits waits -> relocator.tell(new RelocatorCommand.FromQueue(waits));
       case QueueReport.ReadFault fault -> {
-        relocator.tell(new RelocatorCommand.FromQueue(fault));
+        if (!replacement.isAboutOldMain(open.id)) {
+          relocator.tell(new RelocatorCommand.FromQueue(fault));
+        }
       }
+      case QueueReport.MainTaken taken -> replacement.mainTaken(open.id);
       case QueueReport.DiskDoubted doubted -> {
         tally(doubted.disk()).mediaErrors++;
         prove(doubted.disk(), doubted.errno(), doubted.offsetBytes(), open.id);
@@ -309,6 +360,9 @@ final class Serving {
                     + "): writes fail until the device is started again"));
       }
       case QueueReport.Counted counted -> queues.counted(open, counted.counts());
+      case QueueReport.MirrorReached reached -> replacement.on(reached);
+      case QueueReport.RecordWanted wanted -> replacement.on(wanted);
+      case QueueReport.MirrorFailed failed -> replacement.on(failed);
       case QueueReport.Frozen frozen -> queues.frozen(open.id);
       case QueueReport.Drained drained -> open.drained = true;
       case QueueReport.Closed closed -> forget(open.id);
@@ -320,12 +374,13 @@ final class Serving {
   void forget(int queueId) {
     if (queues.remove(queueId) != null) {
       relocator.tell(new RelocatorCommand.QueueClosed(queueId));
+      replacement.queueGone(queueId);
     }
   }
 
   private DiskTally tally(int disk) {
     DiskTally tally = disks.get(disk);
-    return tally == null ? new DiskTally(assembled.main(), DiskNumber.toString(disk)) : tally;
+    return tally == null ? new DiskTally(main, DiskNumber.toString(disk)) : tally;
   }
 
   private void prove(int disk, Errno errno, long offsetBytes, int queueId) {
@@ -358,7 +413,8 @@ final class Serving {
 
   /** What the surface scan found is the medium's only on a disk that proves itself. */
   void proved(DeviceNews.FaultProved fault) {
-    if (fault.proved()) {
+    boolean ofMainNow = fault.main() == main && !replacement.isSwitching();
+    if (fault.proved() && ofMainNow) {
       relocator.tell(
           new RelocatorCommand.FromQueue(
               new QueueReport.ReadFault(
@@ -485,11 +541,13 @@ final class Serving {
                   + refuses.block()
                   + " refuses writes until its commit is known to be durable or void");
       case RelocatorRequest.MoveEnded ended -> {
+        replacement.blockLeft(ended);
         Evacuation going = spareLife().evacuation();
         if (going != null) {
           going.moveEnded(ended);
         }
       }
+      case RelocatorRequest.Paused paused -> replacement.relocatorPaused();
       case RelocatorRequest.Drained drained -> relocatorDrained = true;
     }
     return List.of();
@@ -840,6 +898,9 @@ final class Serving {
           spareLife().returned(returning.extent());
         }
       }
+      case Commits.Purpose.Replacing step -> {
+        return replacement.ended(step.step(), result, sentence);
+      }
       case Commits.Purpose.CleanMark mark -> cleanMark = Optional.of(durable);
       case Commits.Purpose.Note note -> {}
     }
@@ -953,7 +1014,8 @@ final class Serving {
           } else if (asked.purpose() instanceof Commits.Purpose.SpareChange
               || asked.purpose() instanceof Commits.Purpose.LeavingChanged
               || asked.purpose() instanceof Commits.Purpose.Removal
-              || asked.purpose() instanceof Commits.Purpose.Returning) {
+              || asked.purpose() instanceof Commits.Purpose.Returning
+              || asked.purpose() instanceof Commits.Purpose.Replacing) {
             return ended(asked, RelocatorCommand.CommitResult.COMMITTED, "");
           }
         }
@@ -1122,12 +1184,13 @@ final class Serving {
         int disk = Place.isSlot(found.place()) ? Place.spare(found.place()) : DiskNumber.MAIN;
         tally(disk).mediaErrors++;
         long offsetBytes = found.block() * image.geometry().blockBytes();
+        Disk of = main;
         tellDisk(
             disk,
             new DiskCommand.Prove(
                 Errno.EIO,
                 offsetBytes,
-                proved -> run.tell(new DeviceNews.FaultProved(run.number, found, proved))));
+                proved -> run.tell(new DeviceNews.FaultProved(run.number, found, proved, of))));
       }
       case ScrubberRequest.SurfaceAt at -> {
         if (image.cursors().getOrDefault(SURFACE_CURSOR, 0L) != at.cursorBytes()) {
@@ -1186,6 +1249,7 @@ final class Serving {
           run.leave(actor);
         });
     stopScrubber();
+    replacement.release();
     flushes.detach();
   }
 }

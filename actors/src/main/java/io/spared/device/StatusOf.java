@@ -58,7 +58,8 @@ final class StatusOf {
         serving.map(Serving::jobs).orElse(List.of()),
         restarts,
         since,
-        Policy.shown(settings, image.map(i -> (Map<String, String>) i.policy()).orElse(Map.of())));
+        Policy.shown(settings, image.map(i -> (Map<String, String>) i.policy()).orElse(Map.of())),
+        serving.flatMap(s -> s.replacement().status()));
   }
 
   private static Map<String, QueueCounts.OperationCount> operations(QueueCounts counts) {

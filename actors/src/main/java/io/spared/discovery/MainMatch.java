@@ -3,7 +3,6 @@ package io.spared.discovery;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.format.DeviceImage;
 import io.spared.format.DiskEvidence;
-import io.spared.format.Form;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -114,7 +113,7 @@ record MainMatch(
       if (!label.deviceId().equals(image.deviceId())) {
         contradictions.add(
             disk.address() + " carries the label of another device, " + label.deviceId());
-      } else if (image.form() != Form.ADOPT && label.mainId().equals(image.main().mainId())) {
+      } else if (label.mainId().equals(image.main().mainId())) {
         named = true;
         labelled = true;
         evidence.add(

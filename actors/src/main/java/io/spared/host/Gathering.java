@@ -95,6 +95,7 @@ final class Gathering {
         List.of(),
         0,
         Optional.empty(),
-        Map.of());
+        Map.of(),
+        Optional.empty());
   }
 }

@@ -40,6 +40,8 @@ import org.jspecify.annotations.Nullable;
  *   <li><b>Flush.</b> A flush goes to main and to every spare with blocks on it. The first one that
  *       fails is entered in {@link DeviceDoubts} before its request ends; from then on writes and
  *       flushes of every queue fail.
+ *   <li><b>Replacing main.</b> {@link Mirror} has the argument; where none is under way it costs a
+ *       write one comparison.
  *   <li><b>No reuse.</b> Every part carries the version of the map it was looked up in until the
  *       kernel's last word; the oldest is published ({@link TableReader}).
  *   <li><b>Bounded.</b> Requests, parts and writes given to the relocator each have a bound; a
@@ -83,6 +85,7 @@ public final class DeviceQueue {
   private final Proofs proofs;
   private final Fences fences = new Fences();
   private final QueueStatistics statistics = new QueueStatistics();
+  private final Mirroring mirroring;
   private final int blockBytes;
   private final int blockShift;
   private final int sectorBytes;
@@ -131,6 +134,7 @@ public final class DeviceQueue {
     this.doubts = context.doubts();
     this.cut = new Cut(context.table(), context.geometry());
     this.parts = new Parts(completions, policy.partsMax());
+    this.mirroring = new Mirroring(engine);
     this.blockBytes = context.geometry().blockBytes();
     this.blockShift = Integer.numberOfTrailingZeros(blockBytes);
     this.sectorBytes = context.geometry().sectorBytes();
@@ -280,7 +284,14 @@ public final class DeviceQueue {
       case QueueCommand.Abandon c -> abandonAll();
       case QueueCommand.SpareAttached c -> disks.attach(c.spare(), c.disk());
       case QueueCommand.SpareDetached c -> detach(c.spare());
-      case QueueCommand.MainReplaced c -> disks.attach(DiskNumber.MAIN, c.disk());
+      case QueueCommand.MainReplaced c -> {
+        disks.attach(DiskNumber.MAIN, c.disk());
+        proofs.gone(DiskNumber.MAIN);
+        report(new QueueReport.MainTaken(queueId));
+      }
+      case QueueCommand.SetMirror c -> setMirror(c.mirror());
+      case QueueCommand.MirrorOff c -> mirrorOff();
+      case QueueCommand.Recorded c -> recorded(c.durable());
       case QueueCommand.PublishVersion c -> {}
       case QueueCommand.Count c -> report(new QueueReport.Counted(queueId, statistics.now()));
       case QueueCommand.SetPolicy c -> {
@@ -310,7 +321,7 @@ public final class DeviceQueue {
 
   /** At the end of each call: what became possible, and what became true. */
   private void settle() {
-    while (!waitForPart.isEmpty() && !parts.isExhausted()) {
+    while (!waitForPart.isEmpty() && !parts.lacks(mirroring.port() == null ? 1 : 2)) {
       advance(unwait(waitForPart));
     }
     while (tickets.size() < TICKETS_MAX && !isolationsWaitForTicket.isEmpty()) {
@@ -338,6 +349,7 @@ public final class DeviceQueue {
     phase = Phase.CLOSED;
     reader.close();
     disks.detachAll();
+    mirroring.detach();
     IoBuffer buffer = zeroes;
     if (buffer != null) {
       buffer.release();
@@ -483,6 +495,18 @@ public final class DeviceQueue {
             request.fail(Errno.EIO, from, cut.endBytes - from);
             break;
           }
+          Mirror mirror = mirroring.now;
+          if (mirror != null && changes && disk == DiskNumber.MAIN) {
+            Mirroring.Verdict verdict =
+                mirroring.judge(
+                    mirror, from, cut, request.operation == DeviceRequest.Operation.DISCARD);
+            if (verdict != Mirroring.Verdict.MAIN_ONLY) {
+              if (submitMirrored(verdict, mirror, request, port, from, version)) {
+                break;
+              }
+              return;
+            }
+          }
           Part part = parts.take();
           if (part == null) {
             reader.end(version);
@@ -511,6 +535,170 @@ public final class DeviceQueue {
       request.cursorBytes = cut.endBytes;
     }
     request.cut = true;
+  }
+
+  // While main is being replaced: {@link Mirror} has the argument.
+
+  /** Does what the verdict says with the piece in the cut; false when the request has to wait. */
+  private boolean submitMirrored(
+      Mirroring.Verdict verdict,
+      Mirror mirror,
+      DeviceRequest request,
+      DiskPort port,
+      long from,
+      long version) {
+    switch (verdict) {
+      case IN_WINDOW -> {
+        reader.end(version);
+        waitIn(mirroring.waitForWindow, request);
+        return false;
+      }
+      case UNRECORDED -> {
+        reader.end(version);
+        waitIn(mirroring.waitForRecord, request);
+        report(new QueueReport.RecordWanted(queueId, mirror.intents().regionOf(from)));
+        return false;
+      }
+      case NEITHER -> {
+        reader.end(version);
+        return true;
+      }
+      case BOTH, MAIN_ONLY -> {}
+    }
+    boolean zeroes = request.operation == DeviceRequest.Operation.WRITE_ZEROES;
+    if (zeroes && !takeZeroes()) {
+      reader.end(version);
+      request.fail(Errno.ENOMEM, from, cut.endBytes - from);
+      return true;
+    }
+    DiskPort mirrorPort = mirroring.port();
+    if (mirrorPort == null || parts.lacks(2)) {
+      reader.end(version);
+      waitIn(waitForPart, request);
+      return false;
+    }
+    int most = Math.min(disks.maxTransferBytes(DiskNumber.MAIN), mirroring.maxTransferBytes());
+    int length = (int) Math.min(cut.endBytes - from, zeroes ? ZEROES_BYTES : most);
+    cut.endBytes = from + length;
+    request.unfinishedParts += 2;
+    for (int i = 0; i < 2; i++) {
+      Part part = parts.take();
+      if (part == null) {
+        throw new IllegalStateException("a part that was counted is not there");
+      }
+      part.mirrors = i == 1;
+      part.zeroesByHand = zeroes;
+      submit(
+          part,
+          request,
+          Place.MAIN,
+          i == 0 ? DiskNumber.MAIN : DiskNumber.REPLACEMENT,
+          i == 0 ? port : mirrorPort,
+          from,
+          length,
+          i == 0 ? version : reader.begin());
+    }
+    return true;
+  }
+
+  private void setMirror(Mirror mirror) {
+    Mirror before = mirroring.now;
+    if (before != null && before.disk() != mirror.disk()) {
+      breakMirror(null);
+    }
+    mirroring.set(mirror);
+    goOn(mirroring.waitForWindow);
+    reachMirrorIfQuiet();
+  }
+
+  private void mirrorOff() {
+    breakMirror(null);
+    mirroring.off();
+    goOn(mirroring.waitForWindow);
+    goOn(mirroring.waitForRecord);
+  }
+
+  private void recorded(boolean durable) {
+    if (durable) {
+      goOn(mirroring.waitForRecord);
+      return;
+    }
+    for (int i = mirroring.waitForRecord.size(); i > 0; i--) {
+      DeviceRequest request = unwait(mirroring.waitForRecord);
+      long end = request.offsetBytes + request.lengthBytes;
+      request.fail(Errno.EIO, request.cursorBytes, end - request.cursorBytes);
+      request.cursorBytes = end;
+      request.cut = true;
+      endIfOver(request);
+    }
+  }
+
+  private void reachMirrorIfQuiet() {
+    Mirror mirror = mirroring.now;
+    if (mirror == null
+        || (mirror.hasWindow()
+            && parts.isChanging(mirror.windowFromBytes(), mirror.windowToBytes()))) {
+      return;
+    }
+    mirroring.unreached = false;
+    report(new QueueReport.MirrorReached(queueId, mirror.id()));
+  }
+
+  /** The new disk is used no more; null when nothing is wrong with it. */
+  private void breakMirror(@Nullable Errno why) {
+    DiskPort port = mirroring.port();
+    if (port == null) {
+      return;
+    }
+    if (why != null) {
+      report(new QueueReport.MirrorFailed(queueId, why));
+    }
+    for (int i = 0; i < parts.size(); i++) {
+      Part part = parts.get(i);
+      if (part.mirrors && part.state == Part.State.IN_FLIGHT) {
+        port.cancel(part.io);
+      }
+    }
+    mirroring.detach();
+  }
+
+  /**
+   * A part for the new disk has ended. Its failure is not the request's, which main answers for:
+   * the region is recorded, and the device learns of it before the client can.
+   */
+  private void mirrorEnded(Part part, Outcome outcome) {
+    if (part.state == Part.State.ABANDONED) {
+      if (outcome == Outcome.RELEASED || !comesBack(part, outcome)) {
+        letGo(part);
+      }
+      return;
+    }
+    DeviceRequest request = part.request;
+    if (request == null) {
+      throw new IllegalStateException("an end of nobody's part: " + part.io);
+    }
+    boolean isCurrent = part.port == mirroring.port();
+    Errno errno = part.io.errno();
+    if (outcome != Outcome.DONE && isCurrent) {
+      breakMirror(outcome == Outcome.FAILED && errno != null ? errno : Errno.ETIMEDOUT);
+    }
+    if (comesBack(part, outcome)) {
+      leaveMirrorPart(part);
+    } else {
+      offDisk(part);
+      parts.free(part);
+    }
+    partEnded(request);
+  }
+
+  /** The kernel has it yet, on a disk that nobody reads: no fence waits for that. */
+  private void leaveMirrorPart(Part part) {
+    boolean changed = part.changesBytes;
+    part.changesBytes = false;
+    parts.abandon(part);
+    if (changed) {
+      reachFences();
+    }
   }
 
   private Fences.@Nullable Entry fenceWithin(long fromBytes, long toBytes) {
@@ -568,7 +756,7 @@ public final class DeviceQueue {
       }
       case WRITE_ZEROES -> {
         IoBuffer buffer = zeroes;
-        if (disks.writesZeroesByHand(disk) && buffer != null) {
+        if (buffer != null && (part.zeroesByHand || disks.writesZeroesByHand(disk))) {
           io.transfer(
               IoRequest.Operation.WRITE, diskOffset, buffer, 0, lengthBytes, request.deadlineNanos);
         } else {
@@ -612,6 +800,17 @@ public final class DeviceQueue {
       }
       request.cursorBytes++;
     }
+    DiskPort mirrorPort = mirroring.port();
+    if (mirrorPort != null && request.cursorBytes < QueueDisks.DISKS_MAX) {
+      Part part = parts.take();
+      if (part == null) {
+        waitIn(waitForPart, request);
+        return;
+      }
+      request.cursorBytes = QueueDisks.DISKS_MAX;
+      part.mirrors = true;
+      flush(part, request, DiskNumber.REPLACEMENT, mirrorPort);
+    }
     request.cut = true;
   }
 
@@ -625,7 +824,7 @@ public final class DeviceQueue {
     part.lengthBytes = 0;
     part.version = reader.begin();
     part.changesBytes = false;
-    part.writtenBefore = disk == DiskNumber.MAIN ? 0 : doubts.writtenTo(disk);
+    part.writtenBefore = disk == DiskNumber.MAIN || part.mirrors ? 0 : doubts.writtenTo(disk);
     part.state = Part.State.IN_FLIGHT;
     part.io.plain(IoRequest.Operation.FLUSH, 0, 0, request.deadlineNanos);
     port.submit(part.io);
@@ -673,6 +872,10 @@ public final class DeviceQueue {
   // Parts that ended.
 
   private void ended(Part part, Outcome outcome) {
+    if (part.mirrors) {
+      mirrorEnded(part, outcome);
+      return;
+    }
     if (part.state == Part.State.ABANDONED) {
       if (outcome == Outcome.RELEASED || !comesBack(part, outcome)) {
         letGo(part);
@@ -706,7 +909,7 @@ public final class DeviceQueue {
   private void offDisk(Part part) {
     part.state = Part.State.WAITING;
     reader.end(part.version);
-    if (part.changesBytes && fences.hasUnreached()) {
+    if (part.changesBytes) {
       reachFences();
     }
   }
@@ -855,7 +1058,7 @@ public final class DeviceQueue {
     }
     boolean changed = part.changesBytes;
     parts.free(part);
-    if (changed && fences.hasUnreached()) {
+    if (changed) {
       reachFences();
     }
   }
@@ -981,6 +1184,10 @@ public final class DeviceQueue {
         isolation.skipTo(to);
         return false;
       }
+      if (isolation.place == Place.MAIN && mirroring.concerns(from, to)) {
+        // Tried again it would have to go to both disks: the block leaves main instead.
+        return !giveToRelocator(part, request, isolation, isolation.place);
+      }
     }
     long version = reader.begin();
     cut.next(request.operation, from, to);
@@ -1079,6 +1286,12 @@ public final class DeviceQueue {
   }
 
   private void reachFences() {
+    if (mirroring.unreached) {
+      reachMirrorIfQuiet();
+    }
+    if (!fences.hasUnreached()) {
+      return;
+    }
     for (int i = 0; i < fences.size(); i++) {
       Fences.Entry entry = fences.get(i);
       if (!entry.reached) {
@@ -1132,12 +1345,17 @@ public final class DeviceQueue {
     waitForTicket.clear();
     isolationsWaitForTicket.clear();
     tickets.clear();
+    mirroring.waitForWindow.clear();
+    mirroring.waitForRecord.clear();
     proofs.forgetAll();
     for (int i = 0; i < parts.size(); i++) {
       Part part = parts.get(i);
       DiskPort port = part.port;
       if (part.state == Part.State.WAITING) {
         parts.free(part);
+      } else if (part.state == Part.State.IN_FLIGHT && part.mirrors && port != null) {
+        leaveMirrorPart(part);
+        port.cancel(part.io);
       } else if (part.state == Part.State.IN_FLIGHT && port != null) {
         if (part.io.operation() == IoRequest.Operation.FLUSH) {
           doubts.flushFailed(Errno.ESHUTDOWN);

@@ -35,6 +35,12 @@ final class Part {
   /** Writes, zeroes or discards: what fences wait for. */
   boolean changesBytes;
 
+  /** Goes to the disk that is to take main's place, beside the part for main. */
+  boolean mirrors;
+
+  /** Zeroes are written, not asked for: so that both disks are treated alike. */
+  boolean zeroesByHand;
+
   /** For a flush: what was written to the disk before it. */
   long writtenBefore;
 

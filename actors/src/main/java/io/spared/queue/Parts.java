@@ -21,8 +21,9 @@ final class Parts {
     this.max = max;
   }
 
-  boolean isExhausted() {
-    return free.isEmpty() && all.size() >= max;
+  /** Whether there are fewer than these to take. */
+  boolean lacks(int wanted) {
+    return free.size() + max - all.size() < wanted;
   }
 
   @Nullable Part take() {
@@ -46,6 +47,8 @@ final class Parts {
     part.port = null;
     part.isolation = null;
     part.doubt = null;
+    part.mirrors = false;
+    part.zeroesByHand = false;
     free.add(part);
   }
 

@@ -69,6 +69,18 @@ public sealed interface QueueCommand {
   /** A spare's disk is gone or must not be used: its parts fail. */
   record SpareDetached(int spare) implements QueueCommand {}
 
+  /**
+   * Main is being replaced, and the copier is here now; answered by {@link
+   * QueueReport.MirrorReached} once no write or discard is in flight in the window.
+   */
+  record SetMirror(Mirror mirror) implements QueueCommand {}
+
+  /** Main is not being replaced any more. */
+  record MirrorOff() implements QueueCommand {}
+
+  /** Answers {@link QueueReport.RecordWanted}; who asked goes on, or fails when it is not so. */
+  record Recorded(boolean durable) implements QueueCommand {}
+
   /** Main is another disk now; comes while the queue is frozen. */
   record MainReplaced(Disk disk) implements QueueCommand {}
 

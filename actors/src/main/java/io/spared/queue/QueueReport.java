@@ -64,6 +64,21 @@ public sealed interface QueueReport {
   /** What the queue has done so far; told when asked, and once more before {@link Closed}. */
   record Counted(int queueId, QueueCounts counts) implements QueueReport {}
 
+  /** No write or discard of this queue is in flight in the window of the mirror of this number. */
+  record MirrorReached(int queueId, long mirrorId) implements QueueReport {}
+
+  /** What this queue says of main from here on is about the disk that it was replaced by. */
+  record MainTaken(int queueId) implements QueueReport {}
+
+  /** A write below the cursor waits until its region is recorded durably. */
+  record RecordWanted(int queueId, int region) implements QueueReport {}
+
+  /**
+   * The disk that is to take main's place failed a write or a flush: it must not, any more. Comes
+   * before the request's client is told anything.
+   */
+  record MirrorFailed(int queueId, Errno errno) implements QueueReport {}
+
   /** Nothing is begun and not finished. */
   record Frozen(int queueId, long freezeId) implements QueueReport {}
 

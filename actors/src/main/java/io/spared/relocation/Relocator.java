@@ -79,6 +79,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     boolean running;
     long deadlineNanos;
     int movesOffSpare = -1;
+    boolean leavesMain;
     long commitId;
 
     Work(long id, long block) {
@@ -192,10 +193,13 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       works.remove(block);
       worksById.remove(id);
       stopRunning(this);
-      if (movesOffSpare >= 0) {
+      if (movesOffSpare >= 0 || leavesMain) {
         Lookup now = new Lookup();
         setup.table().find(block, now);
-        boolean left = !Place.isSlot(now.place) || Place.spare(now.place) != movesOffSpare;
+        boolean left =
+            leavesMain
+                ? Place.isSlot(now.place)
+                : !Place.isSlot(now.place) || Place.spare(now.place) != movesOffSpare;
         ask(new RelocatorRequest.MoveEnded(block, left));
       }
     }
@@ -252,6 +256,8 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
   private boolean drainAnswered;
   private boolean abandoned;
   private boolean ticking;
+  private boolean paused;
+  private boolean pauseAnswered;
 
   /** The relocator's behaviour; spawned on the dispatcher of the setup's engine. */
   public static Behavior<RelocatorCommand> create(Setup setup) {
@@ -304,6 +310,12 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case RelocatorCommand.QueueClosed c -> queueClosed(c.queueId());
       case RelocatorCommand.FromQueue c -> fromQueue(c.report());
       case RelocatorCommand.MoveBlock c -> moveBlock(c);
+      case RelocatorCommand.LeaveMain c -> leaveMain(c.block());
+      case RelocatorCommand.Pause c -> {
+        paused = true;
+        pauseAnswered = false;
+      }
+      case RelocatorCommand.GoOn c -> paused = false;
       case RelocatorCommand.SlotTaken c -> {
         Work work = worksById.get(c.relocationId());
         if (work == null) {
@@ -336,7 +348,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case RelocatorCommand.DiskProof c -> proofs.answered(c.disk(), c.proved());
       case RelocatorCommand.SpareAttached c -> attach(c.spare(), c.disk());
       case RelocatorCommand.SpareDetached c -> detach(c.spare());
-      case RelocatorCommand.MainReplaced c -> attach(DiskNumber.MAIN, c.disk());
+      case RelocatorCommand.MainReplaced c -> mainReplaced(c.disk());
       case RelocatorCommand.SetPolicy c -> policy = c.policy();
       case RelocatorCommand.Drain c -> draining = true;
       case RelocatorCommand.Abandon c -> abandonAll();
@@ -351,7 +363,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
   }
 
   private Behavior<RelocatorCommand> settle() {
-    while (running < policy.relocationsMax()) {
+    while (!paused && running < policy.relocationsMax()) {
       Work work = waiting.poll();
       if (work == null) {
         break;
@@ -364,6 +376,10 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     if (running > 0 && !ticking) {
       ticking = true;
       timers.startSingleTimer(new RelocatorCommand.Tick(), TICK);
+    }
+    if (paused && !pauseAnswered && running == 0) {
+      pauseAnswered = true;
+      ask(new RelocatorRequest.Paused());
     }
     if (draining && running == 0 && waiting.isEmpty() && !drainAnswered) {
       drainAnswered = true;
@@ -430,6 +446,10 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case QueueReport.DoubtEnded r -> {}
       case QueueReport.FlushFailed r -> {}
       case QueueReport.Counted r -> {}
+      case QueueReport.MirrorReached r -> {}
+      case QueueReport.RecordWanted r -> {}
+      case QueueReport.MirrorFailed r -> {}
+      case QueueReport.MainTaken r -> {}
       case QueueReport.Frozen r -> {}
       case QueueReport.Drained r -> {}
       case QueueReport.Closed r -> {}
@@ -484,6 +504,32 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
     Work work = workFor(move.block());
     work.movesOffSpare = move.offSpare();
     work.relocation.leaveSpare(move.offSpare(), move.givenUp());
+  }
+
+  private void leaveMain(long block) {
+    if (draining || abandoned || works.containsKey(block) || isCrowded()) {
+      ask(new RelocatorRequest.MoveEnded(block, false));
+      return;
+    }
+    Work work = workFor(block);
+    work.leavesMain = true;
+    work.relocation.leave(Place.MAIN);
+  }
+
+  /**
+   * No write waits here, since all queues are frozen: what waits are hints, or moves off spares.
+   */
+  private void mainReplaced(Disk disk) {
+    attach(DiskNumber.MAIN, disk);
+    waiting.removeIf(work -> {
+      boolean hint = work.movesOffSpare < 0 && work.relocation.owed() == 0;
+      if (hint) {
+        works.remove(work.block);
+        worksById.remove(work.id);
+      }
+      return hint;
+    });
+    paused = false;
   }
 
   private Work workFor(long block) {

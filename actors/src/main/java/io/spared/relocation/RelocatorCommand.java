@@ -31,6 +31,20 @@ public sealed interface RelocatorCommand {
    */
   record MoveBlock(long block, int offSpare, boolean givenUp) implements RelocatorCommand {}
 
+  /**
+   * Move this block from main, where it cannot be read, since main is being replaced: what is
+   * unreadable is lost. Answered by {@link RelocatorRequest.MoveEnded}.
+   */
+  record LeaveMain(long block) implements RelocatorCommand {}
+
+  /**
+   * Nothing new is begun; answered by {@link RelocatorRequest.Paused} when nothing is being moved.
+   */
+  record Pause() implements RelocatorCommand {}
+
+  /** What was put off goes on. */
+  record GoOn() implements RelocatorCommand {}
+
   /** Answers {@link RelocatorRequest.TakeSlot}. */
   record SlotTaken(long relocationId, long place) implements RelocatorCommand {}
 
@@ -63,7 +77,10 @@ public sealed interface RelocatorCommand {
 
   record SpareDetached(int spare) implements RelocatorCommand {}
 
-  /** Main is another disk now; comes while all queues are frozen and nothing is being moved. */
+  /**
+   * Main is another disk now; comes after Pause, while all queues are frozen. Hints about blocks of
+   * the old one are dropped, and it goes on.
+   */
   record MainReplaced(Disk disk) implements RelocatorCommand {}
 
   record SetPolicy(RelocationPolicy policy) implements RelocatorCommand {}

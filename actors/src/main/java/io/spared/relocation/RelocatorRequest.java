@@ -54,8 +54,11 @@ public sealed interface RelocatorRequest {
   /** Its commit is indeterminate: the block refuses writes until DoubtResolved. */
   record BlockRefusesWrites(long block, long commitId) implements RelocatorRequest {}
 
-  /** Answers MoveBlock; also moved when the block was not on that spare any more. */
+  /** Answers MoveBlock and LeaveMain; also moved when the block was not there any more. */
   record MoveEnded(long block, boolean moved) implements RelocatorRequest {}
+
+  /** Nothing is being moved, until GoOn or MainReplaced. */
+  record Paused() implements RelocatorRequest {}
 
   /** Nothing is being moved. */
   record Drained() implements RelocatorRequest {}

@@ -1,11 +1,12 @@
 package io.spared.scrub;
 
 /**
- * How long the surface scan waits between pieces. It follows its plan (the whole disk within the
- * period), and when the disk is slow to answer, since others use it, it steps back: to half, a
- * quarter, ... of its plan, but never below the floor. Pure.
+ * How long the surface scan, or the copier of a disk, waits between pieces. It follows its plan
+ * (the whole disk within the period, or the rate that was asked for), and when the disk is slow to
+ * answer, since others use it, it steps back: to half, a quarter, ... of its plan, but never below
+ * the floor. Pure.
  */
-final class ScanPace {
+public final class ScanPace {
   /** A piece that takes longer than this, beyond what its bytes need, met other work. */
   private static final long BUSY_NANOS = 30_000_000L;
 
@@ -15,7 +16,7 @@ final class ScanPace {
   private final long floor;
   private int stepsBack;
 
-  ScanPace(long plannedBytesPerSecond, long floorBytesPerSecond) {
+  public ScanPace(long plannedBytesPerSecond, long floorBytesPerSecond) {
     this.floor = Math.max(1, floorBytesPerSecond);
     this.planned = Math.max(plannedBytesPerSecond, floor);
   }
@@ -26,7 +27,7 @@ final class ScanPace {
   }
 
   /** A piece took so long. */
-  void took(long nanos) {
+  public void took(long nanos) {
     if (nanos > BUSY_NANOS) {
       stepsBack = Math.min(MOST_STEPS_BACK, stepsBack + 1);
     } else if (stepsBack > 0) {
@@ -34,12 +35,12 @@ final class ScanPace {
     }
   }
 
-  long bytesPerSecond() {
+  public long bytesPerSecond() {
     return Math.max(floor, planned >> stepsBack);
   }
 
   /** From the begin of one piece to the begin of the next. */
-  long intervalNanos(long pieceBytes) {
+  public long intervalNanos(long pieceBytes) {
     return Math.max(1, Math.round(pieceBytes * 1e9 / bytesPerSecond()));
   }
 }

@@ -127,7 +127,7 @@ final class QueueRig {
     }
   }
 
-  private static Disk open(String name, SimDrive drive) {
+  static Disk open(String name, SimDrive drive) {
     DiskAddress address = new DiskAddress.OfPath(Path.of("/dev", name));
     try {
       return new SimOpener().plug(address, drive).open(address, DiskOpener.Mode.OWN);

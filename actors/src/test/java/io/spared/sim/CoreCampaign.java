@@ -15,6 +15,9 @@ final class CoreCampaign {
   static final CoreRun.Options WHOLE =
       new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800, true);
 
+  static final CoreRun.Options REPLACING =
+      new CoreRun.Options(new SimScript.Menu(true, true, false, true, true), 800, true);
+
   private static final int SHRINK_RUNS_MAX = 200;
   private static final int LINES_SHOWN = 60;
 
@@ -31,6 +34,7 @@ final class CoreCampaign {
       case "queues" -> QUEUES;
       case "writer" -> WITH_WRITER;
       case "daemon" -> WHOLE;
+      case "replacing" -> REPLACING;
       default -> throw new IllegalArgumentException("no kind of run " + kind);
     };
   }

@@ -25,10 +25,21 @@ class CoreCampaignTest {
     campaign("daemon");
   }
 
+  @Test
+  void anotherDiskTakesMainsPlaceWhateverHappens() {
+    Coverage coverage = campaign("replacing", 25);
+    assertThat(coverage.count("replace.switched")).as("switched over").isPositive();
+    assertThat(coverage.count("replace.resumed")).as("went on after a restart").isPositive();
+  }
+
   private static void campaign(String kind) {
+    campaign(kind, RUNS);
+  }
+
+  private static Coverage campaign(String kind, int runs) {
     CoreCampaign campaign = new CoreCampaign();
     long begun = System.nanoTime();
-    for (int i = 0; i < RUNS && System.nanoTime() - begun < SECONDS_MAX * 1_000_000_000L; i++) {
+    for (int i = 0; i < runs && System.nanoTime() - begun < SECONDS_MAX * 1_000_000_000L; i++) {
       SimResult result = CoreRun.run(FIRST_SEED + i, CoreCampaign.options(kind), null, 0);
       campaign.take(result);
       if (result.violation() != null) {
@@ -37,6 +48,7 @@ class CoreCampaignTest {
       assertThat(result.violation()).as("seed " + result.seed()).isNull();
     }
     System.out.println(kind + ": " + campaign.summary((System.nanoTime() - begun) / 1e9));
+    return campaign.coverage();
   }
 
   @Test

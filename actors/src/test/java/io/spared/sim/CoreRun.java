@@ -74,6 +74,9 @@ final class CoreRun {
             new Geometry(script.blockBytes(), script.sectorBytes(), script.deviceBytes()),
             script.spares(),
             3);
+    if (options.menu().replaces()) {
+      setup.plugNext();
+    }
     this.truth = setup.truth;
     this.clientRandom = world.random().fork();
     this.memory =
@@ -441,6 +444,12 @@ final class CoreRun {
       }
       case STOP -> stop();
       case CLOCK_JUMP -> world.jumpWallClock(Duration.ofSeconds(action.number()));
+      case REPLACE, CANCEL_REPLACE -> {
+        HostedDevice device = hosted;
+        if (device != null && !lifeOver) {
+          device.command(action.kind(), action.number());
+        }
+      }
       case SCRUB -> {
         command(action.kind());
         tellMetadata(true);

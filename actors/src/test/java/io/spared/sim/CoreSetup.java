@@ -35,6 +35,7 @@ final class CoreSetup {
   final Geometry geometry;
   final SimDrive main;
   final List<SimDrive> spares = new ArrayList<>();
+  private final List<SimDrive> next = new ArrayList<>();
   final SimOpener opener = new SimOpener();
   final Truth truth;
   final ClientBook book;
@@ -83,6 +84,14 @@ final class CoreSetup {
     this.placement = new Placement(LAYOUT, places);
     birth.addAll(lent);
     birth.add(new Change.CopiesPlaced(placement));
+  }
+
+  /** A further drive, empty: to take main's place. */
+  void plugNext() {
+    SimDrive drive =
+        new SimDrive(world, "next", main.geometry().sizeBytes(), geometry.sectorBytes());
+    next.add(drive);
+    opener.plug(address("next"), drive);
   }
 
   static DiskAddress address(String name) {
@@ -137,6 +146,7 @@ final class CoreSetup {
   List<SimDrive> drives() {
     List<SimDrive> all = new ArrayList<>(spares);
     all.addFirst(main);
+    all.addAll(next);
     return all;
   }
 

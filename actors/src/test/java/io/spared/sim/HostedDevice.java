@@ -47,6 +47,7 @@ final class HostedDevice {
   private int healthyCopies;
   private @Nullable Phase phase;
   private String sentence = "";
+  private boolean served;
 
   HostedDevice(
       CoreSetup setup,
@@ -143,9 +144,31 @@ final class HostedDevice {
           .line(() -> world.nowNanos() + " device is " + status.phase() + ": " + status.sentence());
     }
     sentence = status.sentence();
+    lookAtReplacing(status);
     healthyCopies = status.copies().good();
     view.serving = phase == Phase.ACTIVE || phase == Phase.DEGRADED;
     view.failure = phase == Phase.FAILED ? sentence : null;
+  }
+
+  private void lookAtReplacing(DeviceStatus status) {
+    status
+        .replacing()
+        .ifPresent(copy -> {
+          world.coverage().hit("replace." + copy.phase());
+          if (copy.againBytes() > 0) {
+            world.coverage().hit("replace.again");
+          }
+          if (!served) {
+            world.coverage().hit("replace.resumed");
+          }
+          if (copy.movedBlocks() > 0) {
+            world.coverage().hit("replace.movedBlocks");
+          }
+        });
+    served |= status.phase() == Phase.ACTIVE || status.phase() == Phase.DEGRADED;
+    if (status.disks().stream().anyMatch(disk -> disk.address().endsWith("/next"))) {
+      world.coverage().hit("replace.switched");
+    }
   }
 
   String describe() {
@@ -187,6 +210,10 @@ final class HostedDevice {
 
   /** A command of an operator; it has to be answered. */
   void command(SimAction.Kind kind) {
+    command(kind, 0);
+  }
+
+  void command(SimAction.Kind kind, long number) {
     ActorRef<DeviceCommand> known = device;
     if (known == null) {
       return;
@@ -211,6 +238,9 @@ final class HostedDevice {
                 case REPAIR -> new DeviceCommand.Repair(answer);
                 case STOP_DEVICE -> new DeviceCommand.Stop(true, DRAIN.toNanos(), answer);
                 case START_DEVICE -> new DeviceCommand.Start(answer);
+                case REPLACE ->
+                    new DeviceCommand.Replace(CoreSetup.address("next"), number, answer);
+                case CANCEL_REPLACE -> new DeviceCommand.CancelReplace(answer);
                 default -> throw new IllegalArgumentException("no command: " + kind);
               });
         });

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The kinds of runs, and what a long campaign of all of them has to reach. */
 final class Kinds {
-  static final List<String> ALL = List.of("queues", "writer", "daemon");
+  static final List<String> ALL = List.of("queues", "writer", "daemon", "replacing");
 
   /** Recovery paths, outcomes and faults: a campaign that misses one has not looked there. */
   private static final List<String> WANTED =

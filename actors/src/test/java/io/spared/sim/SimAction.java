@@ -36,7 +36,9 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     THAW,
     SCRUB,
     REPAIR,
-    CLOCK_JUMP
+    CLOCK_JUMP,
+    REPLACE,
+    CANCEL_REPLACE
   }
 
   @Override

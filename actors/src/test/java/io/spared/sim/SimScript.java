@@ -19,7 +19,12 @@ record SimScript(
     List<SimAction> actions) {
 
   /** What kinds of faults a campaign may use. */
-  record Menu(boolean crashes, boolean silent, boolean memoryMetadata, boolean commands) {}
+  record Menu(
+      boolean crashes, boolean silent, boolean memoryMetadata, boolean commands, boolean replaces) {
+    Menu(boolean crashes, boolean silent, boolean memoryMetadata, boolean commands) {
+      this(crashes, silent, memoryMetadata, commands, false);
+    }
+  }
 
   private static final long MILLI = 1_000_000L;
 
@@ -48,6 +53,9 @@ record SimScript(
     drawing.draw();
     if (crowded) {
       drawing.crowd();
+    }
+    if (menu.replaces()) {
+      drawing.replace();
     }
     actions.sort(Comparator.comparingLong(SimAction::atNanos));
     return new SimScript(
@@ -117,6 +125,24 @@ record SimScript(
           add(SimAction.Kind.REPAIR, -1, 0, 0);
         }
       }
+    }
+
+    /** Another disk takes main's place, or would have. */
+    void replace() {
+      int next = spares + 1;
+      add(SimAction.Kind.REPLACE, -1, random.logUniform(32 << 10, 8 << 20), 0);
+      if (random.chance(0.3)) {
+        add(SimAction.Kind.REPLACE, -1, random.logUniform(32 << 10, 8 << 20), 0);
+      }
+      if (random.chance(0.15)) {
+        add(SimAction.Kind.CANCEL_REPLACE, -1, 0, 0);
+      }
+      rate(0.3, SimAction.Kind.RATE_SLOW, next, 0.0005, 0.1);
+      rate(0.1, SimAction.Kind.RATE_STUCK, next, 0.0002, 0.01);
+      rate(0.1, SimAction.Kind.RATE_TRANSPORT, next, 0.0005, 0.02);
+      rate(0.05, SimAction.Kind.RATE_FLUSH_FAILS, next, 0.005, 0.2);
+      rate(0.1, SimAction.Kind.RATE_NEW_DEFECT, next, 0.0005, 0.01);
+      moments(next, true);
     }
 
     /** Main and spares that refuse again and again. */

@@ -110,6 +110,26 @@ final class Render {
               + disk.timeouts()
               + (disk.held() == 0 ? "" : ", held by the kernel " + disk.held()));
     }
+    d.replacing()
+        .ifPresent(copy ->
+            line(
+                text,
+                "replacing",
+                "main by "
+                    + copy.disk()
+                    + ", "
+                    + copy.phase()
+                    + ", "
+                    + bytes(copy.copiedBytes())
+                    + " of "
+                    + bytes(copy.totalBytes())
+                    + (copy.againBytes() == 0 ? "" : ", again " + bytes(copy.againBytes()))
+                    + ", unreadable blocks moved "
+                    + copy.movedBlocks()
+                    + ", at most "
+                    + bytes(copy.bytesPerSecond())
+                    + " in a second"
+                    + (copy.waits().isEmpty() ? "" : "; waits: " + copy.waits())));
     DeviceStatus.Remaps r = d.remaps();
     line(
         text,

@@ -15,6 +15,7 @@ import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.discovery.Judgement;
+import io.spared.ffi.disk.ByteSize;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.system.IoFlusher;
 import io.spared.host.HostCommand;
@@ -333,6 +334,8 @@ public final class Routes {
                       replyTo));
       case "spares" -> addSpare(name, body, json);
       case "evacuate" -> evacuate(name, body, json);
+      case "replace" -> replace(name, body, json);
+      case "cancel-replace" -> ask(name, action, json, DeviceCommand.CancelReplace::new);
       case "freeze" -> ask(name, action, json, DeviceCommand.Freeze::new);
       case "thaw" -> ask(name, action, json, DeviceCommand.Thaw::new);
       case "repair" -> ask(name, action, json, DeviceCommand.Repair::new);
@@ -359,9 +362,35 @@ public final class Routes {
     };
   }
 
-  private CompletionStage<HttpResponse> addSpare(String name, JsonNode body, boolean json) {
+  private CompletionStage<HttpResponse> replace(String name, JsonNode body, boolean json) {
     DiskAddress disk = address(text(body, "disk"));
-    int leaves = body.path("leaves").asInt(-1);
+    String which = text(body, "which");
+    if (which.matches("spare[-:][0-9]{1,2}")) {
+      // It comes and the other is left in one commit; blocks follow.
+      return addSpare(name, disk, Integer.parseInt(which.substring(6)), json);
+    }
+    if (!which.equals("main")) {
+      throw new BadRequest(which + ": what can be replaced is main, spare-0, spare-1, ...");
+    }
+    long rate;
+    try {
+      rate = ByteSize.parse(body.path("rate").asText("0"));
+    } catch (IllegalArgumentException wrong) {
+      throw new BadRequest(String.valueOf(wrong.getMessage()));
+    }
+    return ask(
+        name,
+        "replace main " + disk,
+        json,
+        replyTo -> new DeviceCommand.Replace(disk, rate, replyTo));
+  }
+
+  private CompletionStage<HttpResponse> addSpare(String name, JsonNode body, boolean json) {
+    return addSpare(name, address(text(body, "disk")), body.path("leaves").asInt(-1), json);
+  }
+
+  private CompletionStage<HttpResponse> addSpare(
+      String name, DiskAddress disk, int leaves, boolean json) {
     return AskPattern.<HostCommand, Answer>ask(
             host,
             replyTo -> new HostCommand.AddSpare(name, disk, leaves, replyTo),

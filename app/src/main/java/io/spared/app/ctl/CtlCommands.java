@@ -218,6 +218,41 @@ final class CtlCommands {
     return show("POST", device(name) + "/evacuate", Json.object(body));
   }
 
+  @Command(
+      description = {
+        "Another disk, which must be empty, takes the place of main or of a spare while the device"
+            + " serves.",
+        "main: is copied to it; what cannot be read moves to a spare, and is lost where it stays"
+            + " unreadable. status shows how far it is, --cancel gives it up.",
+        "spare-N: the new one is added and the old one is evacuated; see evacuate --cancel."
+      })
+  int replace(
+      @Parameters(paramLabel = "NAME") String name,
+      @Parameters(arity = "0..1", paramLabel = "main|spare-N", description = "what is replaced")
+          @Nullable String which,
+      @Parameters(arity = "0..1", paramLabel = "NEWDISK") @Nullable String disk,
+      @Option(
+              names = "--rate",
+              paramLabel = "BYTES",
+              description = "the most that is copied in a second, such as 50M (default 200M)")
+          @Nullable String rate,
+      @Option(names = "--cancel", description = "keep the disk that it has") boolean cancel)
+      throws CtlException {
+    if (cancel) {
+      return show("POST", device(name) + "/cancel-replace", "{}");
+    }
+    if (which == null || disk == null) {
+      throw new CtlException(
+          Ctl.USAGE,
+          "write replace NAME main NEWDISK, replace NAME spare-0 NEWDISK, or replace NAME --cancel");
+    }
+    Map<String, Object> body = new LinkedHashMap<>();
+    body.put("which", which);
+    body.put("disk", disk);
+    body.put("rate", rate == null ? "0" : rate);
+    return show("POST", device(name) + "/replace", Json.object(body));
+  }
+
   @Command(description = "Looks at all disks for set-ups, and starts what is certain.")
   int discover(
       @Option(names = "--dry-run", description = "decide and show, and start nothing")

@@ -219,6 +219,15 @@ public final class Trial implements AutoCloseable {
     return command(name, replyTo -> new DeviceCommand.Stop(force, 0, replyTo));
   }
 
+  /** Its actor dies in the middle of whatever it does; another assembles it from its disks. */
+  public void crash(String name) {
+    ActorRef<DeviceCommand> before = device(name);
+    org.apache.pekko.actor.typed.javadsl.Adapter.toClassic(before)
+        .tell(
+            org.apache.pekko.actor.Kill.getInstance(), org.apache.pekko.actor.ActorRef.noSender());
+    until(() -> !device(name).equals(before));
+  }
+
   /** How often events of this kind were told. */
   public long count(String kind) {
     ActorRef<MonitorCommand> monitor = ask(daemon().host(), HostCommand.GetMonitor::new);
