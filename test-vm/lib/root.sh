@@ -12,6 +12,11 @@ ensure_root() {
   local applet program
   for applet in $(busybox --list); do [ -e "$tree/bin/$applet" ] || ln -s busybox "$tree/bin/$applet"; done
   for program in $(guest_program_paths); do copy_program "$tree" "$program"; done
+  # What bin/spared starts the daemon through is written in perl, with the two pragmas that everything uses.
+  local pragma
+  for pragma in strict warnings; do
+    program=$(perl -M$pragma -e "print \$INC{'$pragma.pm'}"); mkdir -p "$tree$(dirname "$program")"; cp -L "$program" "$tree$program"
+  done
   for applet in modprobe insmod lsmod rmmod modinfo depmod; do ln -sf ../usr/bin/kmod "$tree/bin/$applet"; done
   mkdir -p "$tree/opt/jdk"
   (cd "$jdk" && tar c --exclude=src.zip --exclude=jmods --exclude=man --exclude=ct.sym --exclude='classes_coh.jsa' --exclude='classes_nocoops*' .) | tar x -C "$tree/opt/jdk"

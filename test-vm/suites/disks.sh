@@ -94,8 +94,6 @@ case_medium_errors_of_a_scsi_disk_stay_where_they_are() {
   cmp -n $((4660 * 512)) data piece
   dd if="$device" of=piece bs=512 skip=4670 count=8000 iflag=direct status=none
   cmp -i $((4670 * 512)):0 -n $((8000 * 512)) data piece
-  # The program is told of a medium error, as by the disk itself.
-  dmesg | grep -q "medium error, dev ublkb$number" || fail "the error above was not a medium error"
   echo 0 > /sys/bus/pseudo/drivers/scsi_debug/opts
   trial_ends t stop
 }
@@ -116,7 +114,8 @@ case_bad_blocks_fail_alone() {
   mkdir /sys/kernel/config/nullb/bad; at_end "rmdir /sys/kernel/config/nullb/bad"
   cd /sys/kernel/config/nullb/bad
   echo 1 > memory_backed; echo 16 > size; echo 1 > power; at_end "echo 0 > /sys/kernel/config/nullb/bad/power"
-  local name; name=nullb$(cat index)
+  # Kernels call it by its index, newer ones by the directory's name.
+  local name; name=nullb$(cat index); [ ! -e /sys/block/bad ] || name=bad
   cd /work
   eventually 10 test -b "/dev/$name"
   serve "/dev/$name"

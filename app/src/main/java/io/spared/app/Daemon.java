@@ -134,10 +134,6 @@ public final class Daemon implements AutoCloseable {
     }
     try {
       NativeAccess.prove();
-      if (Files.exists(config.get().ublkControl())) {
-        // Block devices of its own: no thread may wait for their I/O when memory is short.
-        IoFlusher.restartWith().ifPresent(log::warn);
-      }
       MemoryLock.lock().ifPresent(log::warn);
       IoFlusher.set().ifPresent(log::warn);
       Daemon daemon = start(file, config.get());

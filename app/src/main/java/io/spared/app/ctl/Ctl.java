@@ -77,7 +77,11 @@ public final class Ctl {
         others.add(method);
       }
     }
-    if (!found) {
+    boolean ublk = arguments.contains("ublk");
+    if (ublk || !found) {
+      line.addSubcommand(new UblkCommands());
+    }
+    if (!ublk && !found) {
       others.sort(Comparator.comparing(Method::getName));
       others.forEach(method -> line.addSubcommand(new CommandLine(method)));
     }

@@ -22,7 +22,6 @@ import picocli.CommandLine.Spec;
     scope = ScopeType.INHERIT,
     addMethodSubcommands = false, // Ctl adds those that are meant.
     sortOptions = false,
-    subcommands = UblkCommands.class,
     description = "Looks after devices: with the daemon, and on disks while no daemon runs.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

@@ -27,6 +27,7 @@ final class ConfigReadingTest {
     assertThat(documented.controlSocket()).isEqualTo(builtIn.controlSocket());
     assertThat(documented.defaults().deadlines()).isEqualTo(builtIn.defaults().deadlines());
     assertThat(documented.defaults().upkeep()).isEqualTo(builtIn.defaults().upkeep());
+    assertThat(documented.defaults().block()).isEqualTo(builtIn.defaults().block());
     assertThat(documented.devices()).isEmpty();
   }
 
@@ -39,6 +40,38 @@ final class ConfigReadingTest {
         assertThat(ConfigReading.read(Optional.of(file)).problems()).as(file.toString()).isEmpty();
       }
     }
+  }
+
+  @Test
+  void aBlockDeviceIsShapedByItsOwnSettingsAboveTheDefaults() {
+    ConfigReading reading =
+        ConfigReading.ofText(
+            """
+            spared {
+              ublk.control = "/dev/other"
+              defaults.ublk { queues = 4, copying = driver }
+              devices {
+                a { main = "/dev/a", spares = ["/dev/s"], ublk { number = 7, depth = 4096, request = 1 MiB } }
+                b { main = "/dev/b", spares = ["/dev/s"] }
+              }
+            }
+            """);
+    DaemonConfig config = reading.config().orElseThrow();
+    assertThat(config.ublkControl()).isEqualTo(Path.of("/dev/other"));
+    assertThat(config.devices())
+        .extracting(DeviceSettings::block)
+        .containsExactly(
+            new DeviceSettings.BlockDevice(7, 4, 4096, 1 << 20, DeviceSettings.Copying.DRIVER),
+            new DeviceSettings.BlockDevice(
+                DeviceSettings.BlockDevice.ANY_NUMBER,
+                4,
+                128,
+                512 << 10,
+                DeviceSettings.Copying.DRIVER));
+    assertThat(
+            ConfigReading.ofText("spared.defaults.ublk { depth = 4097, request = 70000 B }")
+                .problems())
+        .hasSize(2);
   }
 
   @Test

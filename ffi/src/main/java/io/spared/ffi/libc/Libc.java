@@ -7,8 +7,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import jnr.ffi.LastError;
 import jnr.ffi.Runtime;
 
@@ -177,30 +175,6 @@ public final class Libc {
 
   public static long prctl(int option, long first, long second) {
     return orNegatedErrno(CALLS.prctl(option, first, second, 0, 0));
-  }
-
-  /**
-   * Becomes another program, in the same process and with the same environment.
-   *
-   * @return only where that cannot be, with the reason
-   */
-  public static NativeException execute(Path program, List<byte[]> arguments) {
-    ByteBuffer pointers = Memory.structure((arguments.size() + 1) * 8);
-    List<ByteBuffer> kept = new ArrayList<>();
-    for (int i = 0; i < arguments.size(); i++) {
-      byte[] bytes = arguments.get(i);
-      ByteBuffer text = Memory.structure(bytes.length + 1);
-      text.put(0, bytes).put(bytes.length, (byte) 0);
-      kept.add(text);
-      pointers.putLong(i * 8, Memory.address(text));
-    }
-    pointers.putLong(arguments.size() * 8, 0);
-    try {
-      CALLS.execv(program.toString(), Memory.address(pointers));
-      return failed("execute " + program);
-    } finally {
-      Reference.reachabilityFence(kept);
-    }
   }
 
   // Waiting.

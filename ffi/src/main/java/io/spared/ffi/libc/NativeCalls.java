@@ -41,8 +41,6 @@ public interface NativeCalls {
 
   int mlockall(int flags);
 
-  int execv(@In String path, long arguments);
-
   int prctl(int option, long second, long third, long fourth, long fifth);
 
   int memfd_create(@In String name, int flags);

@@ -3,14 +3,12 @@ package io.spared.ffi.system;
 import io.spared.ffi.Errno;
 import io.spared.ffi.libc.Abi;
 import io.spared.ffi.libc.Libc;
-import io.spared.ffi.libc.NativeException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -42,36 +40,6 @@ public final class IoFlusher {
         "the I/O-flusher flag is not set: "
             + errno.meaning()
             + (errno == Errno.EPERM ? "; give the daemon CAP_SYS_RESOURCE" : ""));
-  }
-
-  /**
-   * Sets the flag and starts this program again, in this process, so that every thread has it.
-   *
-   * @return at once where it has it already (empty), and where that cannot be, with the reason
-   */
-  public static Optional<String> restartWith() {
-    if (isSet()) {
-      return Optional.empty();
-    }
-    Optional<String> refused = set();
-    if (refused.isPresent()) {
-      return refused;
-    }
-    List<byte[]> arguments = new ArrayList<>();
-    try {
-      byte[] line = Files.readAllBytes(Path.of("/proc/self/cmdline"));
-      int begin = 0;
-      for (int i = 0; i < line.length; i++) {
-        if (line[i] == 0) {
-          arguments.add(Arrays.copyOfRange(line, begin, i));
-          begin = i + 1;
-        }
-      }
-    } catch (IOException e) {
-      return Optional.of("the I/O-flusher flag is not on every thread: " + e.getMessage());
-    }
-    NativeException failed = Libc.execute(Path.of("/proc/self/exe"), arguments);
-    return Optional.of("the I/O-flusher flag is not on every thread: " + failed.getMessage());
   }
 
   /** Whether the calling thread has the flag; false also where nobody may ask. */

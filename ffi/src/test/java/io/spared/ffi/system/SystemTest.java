@@ -155,26 +155,4 @@ class SystemTest {
     parent.join();
     assertThat(IoFlusher.isSet()).as("the flag of the test's own thread").isFalse();
   }
-
-  @Test
-  void aProgramThatStartsAgainHasTheFlagOnEveryThreadAndItsArgumentsUnchanged() throws Exception {
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                FlusherTrial.class.getName(),
-                "a b",
-                "",
-                "c")
-            .redirectErrorStream(true)
-            .start();
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
-    assumeTrue(!said.contains("is not set"), said);
-    assertThat(said).contains("restarted, 0 without it, told a b||c");
-  }
 }
