@@ -28,8 +28,11 @@ import org.jspecify.annotations.Nullable;
 final class Exports extends AbstractBehavior<Exports.Command> {
   sealed interface Command {}
 
+  /** A device, and what people call it. */
+  record Exported(ActorRef<DeviceCommand> device, String description) {}
+
   /** The devices that are exported now. */
-  record Devices(Map<String, ActorRef<DeviceCommand>> devices) implements Command {
+  record Devices(Map<String, Exported> devices) implements Command {
     Devices {
       devices = Map.copyOf(devices);
     }
@@ -46,7 +49,7 @@ final class Exports extends AbstractBehavior<Exports.Command> {
   private static final Duration OPEN_WAIT = Duration.ofSeconds(30);
 
   private final ActorRef<MonitorCommand> monitor;
-  private Map<String, ActorRef<DeviceCommand>> devices = Map.of();
+  private Map<String, Exported> devices = Map.of();
 
   private Exports(ActorContext<Command> context, ActorRef<MonitorCommand> monitor) {
     super(context);
@@ -75,17 +78,21 @@ final class Exports extends AbstractBehavior<Exports.Command> {
     switch (request) {
       case NbdRequest.ListExports list -> {
         List<Answer.Name> names = new ArrayList<>();
-        devices.keySet().forEach(name -> names.add(new Answer.Name(name, "")));
+        devices.forEach((name, known) -> names.add(new Answer.Name(name, known.description())));
         list.replyTo().tell(new Answer.Names(names));
       }
       case NbdRequest.FindExport find -> find(find);
       case NbdRequest.OpenQueue open -> open(open);
-      case NbdRequest.Listening listening ->
-          happened(
-              Event.Severity.INFO,
-              "",
-              "nbd.listening",
-              "NBD " + listening.listener() + " listens at " + listening.address());
+      case NbdRequest.Listening listening -> {
+        happened(
+            Event.Severity.INFO,
+            "",
+            "nbd.listening",
+            "NBD " + listening.listener() + " listens at " + listening.address());
+        listening
+            .warning()
+            .ifPresent(sentence -> happened(Event.Severity.WARNING, "", "nbd.insecure", sentence));
+      }
       case NbdRequest.ListenFailed failed ->
           monitor.tell(
               new MonitorCommand.Raise(
@@ -111,9 +118,10 @@ final class Exports extends AbstractBehavior<Exports.Command> {
   /** The empty name is the only device there is. */
   private @Nullable ActorRef<DeviceCommand> device(String name) {
     if (name.isEmpty() && devices.size() == 1) {
-      return devices.values().iterator().next();
+      return devices.values().iterator().next().device();
     }
-    return devices.get(name);
+    Exported known = devices.get(name);
+    return known == null ? null : known.device();
   }
 
   private void find(NbdRequest.FindExport find) {

@@ -520,11 +520,11 @@ public final class Host extends AbstractBehavior<HostCommand> {
   }
 
   private void tellExports() {
-    Map<String, ActorRef<DeviceCommand>> exported = new HashMap<>();
+    Map<String, Exports.Exported> exported = new HashMap<>();
     devices.forEach((name, known) -> {
       ActorRef<DeviceCommand> actor = known.actor;
       if (actor != null && known.settings.frontend() == DeviceSettings.Frontend.NBD) {
-        exported.put(name, actor);
+        exported.put(name, new Exports.Exported(actor, known.settings.description()));
       }
     });
     exports.tell(new Exports.Devices(exported));

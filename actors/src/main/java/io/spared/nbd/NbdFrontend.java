@@ -155,7 +155,7 @@ public final class NbdFrontend {
           return Behaviors.stopped();
         }
         context.getLog().info("NBD {} listens at {}", settings.name(), listens.address());
-        owner.tell(new NbdRequest.Listening(settings.name(), listens.address()));
+        owner.tell(new NbdRequest.Listening(settings.name(), listens.address(), listens.warning()));
       }
       case NbdListener.Cannot cannot -> {
         context.getLog().error(cannot.sentence());

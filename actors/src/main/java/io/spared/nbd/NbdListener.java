@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -36,7 +37,7 @@ final class NbdListener {
   /** What it tells the frontend. */
   sealed interface Report {}
 
-  record Listens(SocketAddress address) implements Report {}
+  record Listens(SocketAddress address, Optional<String> warning) implements Report {}
 
   record Cannot(String sentence) implements Report {}
 
@@ -74,6 +75,7 @@ final class NbdListener {
             return Behaviors.stopped();
           }
           SocketAddress address = listener.address();
+          Optional<String> warning = Optional.empty();
           if (NbdListenerSettings.leavesHost(address)
               && settings.tls().mode() != TlsMode.REQUIRED) {
             if (!settings.insecureAllowed()) {
@@ -81,19 +83,22 @@ final class NbdListener {
               frontend.tell(new Cannot(insecure(settings, address)));
               return Behaviors.stopped();
             }
-            context
-                .getLog()
-                .warn(
-                    "NBD {}: {} is reached from other hosts without TLS: anyone there can"
-                        + " read and write the exports, and so can anyone in between",
-                    settings.name(),
-                    address);
+            warning = Optional.of(dangerous(settings, address));
           }
-          frontend.tell(new Listens(address));
+          frontend.tell(new Listens(address, warning));
           NbdListener made = new NbdListener(context, timers, settings, frontend, listener);
           made.accept();
           return made.behavior();
         }));
+  }
+
+  private static String dangerous(NbdListenerSettings settings, SocketAddress address) {
+    return "NBD "
+        + settings.name()
+        + ": "
+        + address
+        + " is reached from other hosts without TLS: anyone there can read and write the exports,"
+        + " and so can anyone in between";
   }
 
   private static String insecure(NbdListenerSettings settings, SocketAddress address) {

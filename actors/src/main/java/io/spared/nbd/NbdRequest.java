@@ -4,6 +4,7 @@ import io.spared.nbd.negotiation.Answer;
 import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import java.net.SocketAddress;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /** What the NBD frontend asks of its owner and tells it. The owner knows the devices. */
@@ -37,8 +38,13 @@ public sealed interface NbdRequest {
     record Refused(Answer.Refusal refusal, String sentence) implements QueueAnswer {}
   }
 
-  /** The listener stands: clients may come. */
-  record Listening(String listener, SocketAddress address) implements NbdRequest {}
+  /**
+   * The listener stands: clients may come.
+   *
+   * @param warning what is dangerous about where it stands
+   */
+  record Listening(String listener, SocketAddress address, Optional<String> warning)
+      implements NbdRequest {}
 
   /** It cannot stand, and what to do about it. */
   record ListenFailed(String listener, String sentence) implements NbdRequest {}

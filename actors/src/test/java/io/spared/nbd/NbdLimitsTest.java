@@ -70,7 +70,9 @@ class NbdLimitsTest {
         }));
     assertThat(world.runUntil(() -> !reports.isEmpty(), SOON)).isTrue();
     assertThat(reports.getFirst())
-        .isEqualTo(new NbdRequest.Listening("sim", UnixDomainSocketAddress.of("/run/sim.sock")));
+        .isEqualTo(
+            new NbdRequest.Listening(
+                "sim", UnixDomainSocketAddress.of("/run/sim.sock"), Optional.empty()));
     reports.clear();
   }
 

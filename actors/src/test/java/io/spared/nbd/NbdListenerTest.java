@@ -111,6 +111,11 @@ class NbdListenerTest {
     }
     try (NbdRig rig = serve(tcp(0, 0, 0, 0), true, "")) {
       assertServes(rig);
+      assertThat(rig.warning())
+          .hasValueSatisfying(sentence ->
+              assertThat(sentence)
+                  .contains("is reached from other hosts without TLS")
+                  .contains("can read and write the exports"));
     }
   }
 

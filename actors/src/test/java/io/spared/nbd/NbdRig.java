@@ -52,6 +52,7 @@ public final class NbdRig implements AutoCloseable {
   private final BlockingQueue<NbdRequest> reports = new LinkedBlockingQueue<>();
   private final List<Export> exports;
   private final SocketAddress address;
+  private final Optional<String> warning;
 
   public NbdRig(List<Export> exports, NbdListenerSettings settings, String configuration)
       throws Exception {
@@ -86,6 +87,7 @@ public final class NbdRig implements AutoCloseable {
       throw new IllegalStateException("the rig does not listen: " + first);
     }
     this.address = listening.address();
+    this.warning = listening.warning();
   }
 
   private record StartFrontend(
@@ -121,6 +123,11 @@ public final class NbdRig implements AutoCloseable {
             limits,
             clients),
         "pekko.loglevel = WARNING");
+  }
+
+  /** What is dangerous about where it listens. */
+  public Optional<String> warning() {
+    return warning;
   }
 
   public SocketAddress address() {

@@ -161,24 +161,35 @@ class NbdShellTest {
         h.connect_uri('%s')
         length = %d
         at = 1024 * 1024
-        h.pwrite(b'x' * length, 4 * at)
-        def read(flags):
-            got, errors = set(), {}
+        def read(at):
+            got, holes, errors = set(), set(), {}
             def chunk(part, offset, status, error):
                 assert len(part) %% 512 == 0
-                if status == nbd.READ_DATA:
-                    for sector in range(offset, offset + len(part), 512):
-                        assert sector not in got
-                        got.add(sector)
-                elif status == nbd.READ_ERROR:
+                if status == nbd.READ_ERROR:
                     errors[offset] = error.value
+                    return 0
+                sectors = set(range(offset, offset + len(part), 512))
+                assert not sectors & got
+                got.update(sectors)
+                if status == nbd.READ_HOLE:
+                    assert part == bytes(len(part))
+                    holes.update(sectors)
                 return 0
-            fails(lambda: h.pread_structured(length, at, chunk, flags), errno.EIO)
-            return got, errors
-        got, errors = read(0)
+            if at == bad_at:
+                fails(lambda: h.pread_structured(length, at, chunk), errno.EIO)
+            else:
+                h.pread_structured(length, at, chunk)
+            return got, holes, errors
+        bad_at, piece, all = at, 252 * 1024, lambda a, b: set(range(a, b, 512))
+        got, holes, errors = read(at)
         assert errors == {at: errno.EIO, at + length - 4096: errno.EIO}, errors
-        bad = {at, at + 512, at + length - 4096}
-        assert got == set(range(at, at + length, 512)) - bad
+        assert got == all(at, at + length) - {at, at + 512, at + length - 4096}
+        # Zeroes are told instead of sent, piece by piece.
+        assert holes == all(at + piece, at + 2 * piece)
+        h.pwrite(b'x' * 512, 4 * at + 2 * piece - 512)
+        got, holes, errors = read(4 * at)
+        assert errors == {} and got == all(4 * at, 4 * at + length)
+        assert holes == got - all(4 * at + piece, 4 * at + 2 * piece)
         # In one chunk or not at all.
         fails(lambda: h.pread_structured(4096, at, lambda *said: 0, nbd.CMD_FLAG_DF), errno.EIO)
         said = []

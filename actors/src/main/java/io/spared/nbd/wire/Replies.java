@@ -63,6 +63,19 @@ public final class Replies {
     out.putLong(dataOffsetBytes);
   }
 
+  /** In place of data that is all zeroes; for structured replies. */
+  public void hole(
+      ByteBuffer out,
+      long cookie,
+      long requestOffsetBytes,
+      long dataOffsetBytes,
+      int dataBytes,
+      boolean last) {
+    chunk(out, last, NbdProtocol.REPLY_TYPE_OFFSET_HOLE, cookie, requestOffsetBytes, 12);
+    out.putLong(dataOffsetBytes);
+    out.putInt(dataBytes);
+  }
+
   /** Success without data. */
   public void done(ByteBuffer out, long cookie, long requestOffsetBytes) {
     if (extended) {

@@ -143,6 +143,11 @@ public final class SessionTrial implements SessionOwner {
     return client.errors();
   }
 
+  /** Zeroes that were told and not sent. */
+  public long holes() {
+    return client.holes();
+  }
+
   private void onReport(QueueReport report) {
     switch (report) {
       case QueueReport.Opened _ -> answers.add(new QueueCommand.Begin(List.of()));

@@ -41,6 +41,7 @@ final class TrialClient {
   private long nextStamp = 1;
   private long answered;
   private long errors;
+  private long holes;
 
   /**
    * @param badSectors those that cannot be read now; a third of the reads is aimed at one
@@ -69,6 +70,11 @@ final class TrialClient {
 
   long errors() {
     return errors;
+  }
+
+  /** Zeroes that were told and not sent. */
+  long holes() {
+    return holes;
   }
 
   /** The next request's bytes; empty when it would overlap another. */
@@ -264,6 +270,11 @@ final class TrialClient {
       case NbdProtocol.REPLY_TYPE_NONE -> check(length == 0 && last, "an empty chunk in between");
       case NbdProtocol.REPLY_TYPE_OFFSET_DATA ->
           data(cookie, request, in.getLong(), (int) length - 8);
+      case NbdProtocol.REPLY_TYPE_OFFSET_HOLE -> {
+        check(length == 12, "a malformed hole");
+        long at = in.getLong();
+        hole(cookie, request, at, in.getInt());
+      }
       case NbdProtocol.REPLY_TYPE_ERROR -> {
         error = in.getInt();
         check(in.getShort() == 0 && length == 6, "a malformed error");
@@ -310,6 +321,15 @@ final class TrialClient {
       throw new AssertionError("a reply to nothing, cookie " + cookie);
     }
     return request;
+  }
+
+  /** As if the zeroes had been sent. */
+  private void hole(long cookie, Asked request, long offset, int length) {
+    ByteBuffer behind = in;
+    in = ByteBuffer.allocate(length);
+    data(cookie, request, offset, length);
+    in = behind;
+    holes++;
   }
 
   private void data(long cookie, Asked request, long offset, int length) {

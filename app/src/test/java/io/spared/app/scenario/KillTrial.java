@@ -129,7 +129,7 @@ public final class KillTrial implements AutoCloseable {
           engine { rings = %d, buffers = 16 MiB }
           nbd.listen = [%s]
           defaults { surface-scan = false }
-          devices.a { main = "fault:%s", spares = ["fault:%s"] }
+          devices.a { description = "killed now and then", main = "fault:%s", spares = ["fault:%s"] }
         }
         """
             .formatted(

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.spared.app.scenario.KillTrial.Disks;
+import io.spared.nbd.Tool;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.Writer;
@@ -50,10 +51,26 @@ final class KilledDaemonTest {
     Path activated = directory.resolve("activated.sock");
     try (KillTrial trial = new KillTrial(directory, Disks.VOLATILE, Optional.of(activated), 8)) {
       assertThat(greeting(activated)).startsWith("NBDMAGICIHAVEOPT");
+      assertThat(exports(activated)).contains("export=\"a\"").contains("killed now and then");
       trial.round();
       assertThat(trial.flushes()).isPositive();
       assertThat(trial.takenBack()).as("there was something to lose").isPositive();
       assertThat(greeting(activated)).startsWith("NBDMAGICIHAVEOPT");
+    }
+  }
+
+  private static String exports(Path socket) throws Exception {
+    Tool.needs("nbdinfo", "libnbd-bin");
+    String uri = "nbd+unix:///?socket=" + socket;
+    Trial.until(() -> exitCode("nbdinfo", "--list", uri) == 0);
+    return Tool.run("nbdinfo", "--list", uri).succeeded().output();
+  }
+
+  private static int exitCode(String... command) {
+    try {
+      return Tool.run(command).exitCode();
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
     }
   }
 
