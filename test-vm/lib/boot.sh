@@ -4,7 +4,6 @@
 build_payload() {
   local suite=$1 cases=$2 to=$3 tree; tree=$(mktemp -d "$cache/payload.XXXXXX")
   cp -r "$here/guest" "$here/suites" "$tree/"
-  if [ -d "$here/shims" ]; then cp -r "$here/shims" "$tree/"; fi
   echo "$suite" > "$tree/suite"; echo "$cases" > "$tree/cases"
   cp -rp "$jars" "$tree/jars"
   echo "${jvm_flags[*]}" > "$tree/jvm-flags"

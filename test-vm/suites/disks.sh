@@ -1,4 +1,4 @@
-# about: disks that misbehave for a while, slowly, in places, or by going away: flakey, delay, SCSI medium errors, bad blocks, a deleted disk
+# about: disks that misbehave for a while, slowly, in places, or by going away; power cuts replayed from a log of writes
 # limit: 900
 # case-limit: 200
 # sets: all
@@ -126,4 +126,31 @@ case_bad_blocks_fail_alone() {
   dd if="$device" of=piece bs=512 skip=1008 count=4000 iflag=direct status=none
   cmp -i $((1008 * 512)):0 -n $((4000 * 512)) data piece
   trial_ends t stop
+}
+
+case_what_was_synced_is_there_after_a_power_cut_at_any_mark() {
+  local log i image=/dev/shm/replayed
+  modprobe dm-log-writes
+  disk=$(ram_disk 64); at_end "losetup -d $disk"
+  log=$(ram_disk 400); at_end "losetup -d $log"
+  echo "0 $(blockdev --getsz "$disk") log-writes $disk $log" | dm_create log$number; at_end "dmsetup remove --retry log$number"
+  trial t --main "/dev/mapper/log$number" --number "$number"
+  mkfs.ext4 -q -F "$device"; mkdir -p /mnt/a; mount -t ext4 "$device" /mnt/a; at_end "umount /mnt/a"
+  for i in $(seq 1 12); do
+    head -c $((i * 40000 + 7)) /dev/urandom > /mnt/a/$i; sync /mnt/a/$i
+    sha256sum /mnt/a/$i > sum.$i
+    dmsetup message log$number 0 mark "synced $i"
+  done
+  umount /mnt/a
+  trial_ends t stop
+  dmsetup remove --retry log$number
+  at_end "rm -f $image"
+  for i in $(seq 1 12); do
+    rm -f $image; truncate -s 64M $image
+    echo "$i: $(perl /payload/guest/replay-log "$log" $image "synced $i") entries"
+    mount -o loop -t ext4 $image /mnt/a
+    for sum in $(seq 1 $i); do sha256sum -c -s sum.$sum || fail "file $sum is not whole after a power cut at mark $i"; done
+    umount /mnt/a
+    e2fsck -fn $image > fsck.out 2>&1 || { cat fsck.out; fail "ext4 is damaged after a power cut at mark $i"; }
+  done
 }
