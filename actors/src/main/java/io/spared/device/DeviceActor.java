@@ -152,6 +152,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         switch (news) {
           case DeviceNews.FromSpares from -> from.reply();
           case DeviceNews.ChangingSpare changing -> changing.reply();
+          case DeviceNews.AwaySpare away -> away.reply();
           default -> null;
         };
     if (reply instanceof SpareReply.Attached attached) {
@@ -626,6 +627,16 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       case DeviceNews.LeavingSpare leaving -> {
         if (now != null) {
           now.spareLife().onLeaving(leaving.reply());
+        }
+      }
+      case DeviceNews.AwaySpare away -> {
+        if (now != null) {
+          takeAll(now.spareLife().onAway(away.reply()));
+        }
+      }
+      case DeviceNews.LookForSpares look -> {
+        if (now != null) {
+          now.spareLife().lookForAway();
         }
       }
       case DeviceNews.SpareRemembered remembered -> {

@@ -41,6 +41,11 @@ sealed interface DeviceNews extends DeviceCommand {
   /** The disk of a spare that comes is found at every start; or why it is not. */
   record SpareRemembered(long run, Optional<String> problem) implements DeviceNews {}
 
+  /** From spares that have gone away and are looked for. */
+  record AwaySpare(long run, SpareReply reply) implements DeviceNews {}
+
+  record LookForSpares(long run) implements DeviceNews {}
+
   record FromEvacuator(long run, EvacuatorRequest request) implements DeviceNews {}
 
   record LookAtEvacuation(long run) implements DeviceNews {}

@@ -104,11 +104,13 @@ public record DeviceSettings(
    * Looking for damage and mending it.
    *
    * @param autoEvacuate a spare that has failed is left without being asked
+   * @param failedAfter a spare that has been away for so long has failed
    * @param moveBytesPerSecond what is moved off a spare that is being left
    */
   public record Upkeep(
       boolean autoRepair,
       boolean autoEvacuate,
+      Duration failedAfter,
       long moveBytesPerSecond,
       Duration scrubInterval,
       Duration surfacePeriod,
@@ -116,7 +118,14 @@ public record DeviceSettings(
       boolean surfaceScan) {
     public static Upkeep standard() {
       return new Upkeep(
-          true, true, 16 << 20, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, true);
+          true,
+          true,
+          Duration.ofMinutes(5),
+          16 << 20,
+          Duration.ofHours(1),
+          Duration.ofDays(30),
+          1 << 20,
+          true);
     }
   }
 

@@ -110,6 +110,9 @@ final class Draining {
     if (serving.doubts().failedFlush() != null) {
       dirty("a flush had failed");
     }
+    if (serving.spareLife().isAnyAwayUnflushed()) {
+      dirty("a spare went away with writes that were not flushed");
+    }
     if (!serving.commits().isQuiet()) {
       dirty("commits are not decided");
     }

@@ -31,9 +31,25 @@ final class Policy {
       case "auto-repair" ->
           flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, on, null, null, null, null)));
       case "auto-evacuate" ->
-          flag(name, value, (s, on) -> s.withUpkeep(moves(s, on, s.upkeep().moveBytesPerSecond())));
+          flag(
+              name,
+              value,
+              (s, on) ->
+                  s.withUpkeep(
+                      moves(s, on, s.upkeep().failedAfter(), s.upkeep().moveBytesPerSecond())));
+      case "failed-after" ->
+          duration(
+              name,
+              value,
+              (s, d) ->
+                  s.withUpkeep(
+                      moves(s, s.upkeep().autoEvacuate(), d, s.upkeep().moveBytesPerSecond())));
       case "move-rate" ->
-          rate(name, value, (s, b) -> s.withUpkeep(moves(s, s.upkeep().autoEvacuate(), b)));
+          rate(
+              name,
+              value,
+              (s, b) ->
+                  s.withUpkeep(moves(s, s.upkeep().autoEvacuate(), s.upkeep().failedAfter(), b)));
       case "surface-scan" ->
           flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, null, null, null, null, on)));
       case "scrub-interval" ->
@@ -52,7 +68,8 @@ final class Policy {
           refused(
               name
                   + " is no setting; there are auto-evacuate, auto-repair, commit-timeout,"
-                  + " drain-deadline, move-rate, request-deadline, scrub-interval, surface-floor, surface-period, surface-scan");
+                  + " drain-deadline, failed-after, move-rate, request-deadline, scrub-interval,"
+                  + " surface-floor, surface-period, surface-scan");
     };
   }
 
@@ -99,11 +116,12 @@ final class Policy {
   }
 
   private static DeviceSettings.Upkeep moves(
-      DeviceSettings s, boolean autoEvacuate, long moveBytesPerSecond) {
+      DeviceSettings s, boolean autoEvacuate, Duration failedAfter, long moveBytesPerSecond) {
     DeviceSettings.Upkeep u = s.upkeep();
     return new DeviceSettings.Upkeep(
         u.autoRepair(),
         autoEvacuate,
+        failedAfter,
         moveBytesPerSecond,
         u.scrubInterval(),
         u.surfacePeriod(),
@@ -141,6 +159,7 @@ final class Policy {
     return new DeviceSettings.Upkeep(
         autoRepair == null ? u.autoRepair() : autoRepair,
         u.autoEvacuate(),
+        u.failedAfter(),
         u.moveBytesPerSecond(),
         scrub == null ? u.scrubInterval() : scrub,
         period == null ? u.surfacePeriod() : period,
@@ -181,6 +200,7 @@ final class Policy {
     Map<String, String> values = new TreeMap<>();
     values.put("auto-repair", settings.upkeep().autoRepair() ? "on" : "off");
     values.put("auto-evacuate", settings.upkeep().autoEvacuate() ? "on" : "off");
+    values.put("failed-after", words(settings.upkeep().failedAfter()));
     values.put("move-rate", settings.upkeep().moveBytesPerSecond() + " B");
     values.put("surface-scan", settings.upkeep().surfaceScan() ? "on" : "off");
     values.put("scrub-interval", words(settings.upkeep().scrubInterval()));

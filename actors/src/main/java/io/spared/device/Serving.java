@@ -206,9 +206,11 @@ final class Serving {
     flushes.add(tally.role, now.attach(run.parts.home().engine()));
   }
 
+  /** Those that are there. */
   Map<Integer, Disk> disksByNumber() {
     Map<Integer, Disk> byNumber = new HashMap<>();
-    disks.forEach((number, tally) -> byNumber.put(number, tally.disk));
+    byNumber.put(DiskNumber.MAIN, main);
+    spares.forEach((number, spare) -> byNumber.put(number, spare.disk()));
     return byNumber;
   }
 
@@ -438,7 +440,7 @@ final class Serving {
             changed.now() == DiskReport.Health.GONE || changed.now() == DiskReport.Health.DOUBTFUL;
         Trouble trouble = changed.disk() == DiskNumber.MAIN ? Trouble.MAIN : Trouble.SPARE;
         if (changed.disk() != DiskNumber.MAIN && changed.now() == DiskReport.Health.GONE) {
-          spareLife().hasFailed(changed.disk(), changed.reason());
+          spareLife().goneAway(changed.disk(), changed.reason());
         }
         yield List.of(
             bad
@@ -480,7 +482,6 @@ final class Serving {
             Event.Severity.WARNING,
             "slot.retired",
             Place.toString(retire.place()) + " failed and is never used again");
-        spareLife().lookWhetherItFails(Place.spare(retire.place()));
       }
       case RelocatorRequest.Commit commit ->
           commits.ask(
@@ -565,6 +566,10 @@ final class Serving {
       relocator.tell(new RelocatorCommand.NoSlot(take.relocationId(), Errno.ENOSPC));
       lendNoMore.clear();
       borrowIfLow();
+      if (slots.usage().free() > 0) {
+        // There are, but not where this block may go.
+        return List.of();
+      }
       return List.of(
           new Fact.Worse(
               Trouble.SLOTS,
@@ -704,7 +709,8 @@ final class Serving {
   }
 
   boolean isAnySpareInTrouble() {
-    return spares.keySet().stream().anyMatch(index -> isBad(tally(index).health));
+    return disks.entrySet().stream()
+        .anyMatch(disk -> disk.getKey() != DiskNumber.MAIN && isBad(disk.getValue().health));
   }
 
   /** Whoever needs it gets the disk. */
@@ -719,9 +725,14 @@ final class Serving {
   }
 
   /** Nobody has the disk any more. */
-  void detach(int index) {
-    spares.remove(index);
+  void detach(int index, String why) {
+    away(index, why);
     disks.remove(index);
+  }
+
+  /** Nobody uses the disk for now; what is known of it stays. */
+  void away(int index, String why) {
+    spares.remove(index);
     ActorRef<DiskCommand> actor = diskActors.remove(index);
     if (actor != null) {
       actor.tell(new DiskCommand.Stop());
@@ -730,7 +741,7 @@ final class Serving {
     flushes.remove("spare-" + index);
     queues.tellAll(new QueueCommand.SpareDetached(index));
     relocator.tell(new RelocatorCommand.SpareDetached(index));
-    writer().tell(new MetadataCommand.SpareGone(index, "it is none of the device's"));
+    writer().tell(new MetadataCommand.SpareGone(index, why));
   }
 
   /** The scrubber knows only the disks that it began with. */
@@ -934,6 +945,14 @@ final class Serving {
     }
     image.apply(position, changes);
     table.publish();
+    SpareLife life = spareLife;
+    if (life != null) {
+      for (Change change : changes) {
+        if (change instanceof Change.SlotRetired retired) {
+          life.lookWhetherItFails(retired.spare());
+        }
+      }
+    }
   }
 
   private void countLost(long block, LostBits now) {
@@ -997,6 +1016,10 @@ final class Serving {
             .tell(
                 new MonitorCommand.Raise(
                     Event.Severity.CRITICAL, run.settings.name(), "quorum.lost", sentence));
+        // The writer does not judge disks: those who do may not have seen an error yet.
+        for (MetadataReply.CopyReason reason : lost.reasons()) {
+          tellDisk(reason.spare(), new DiskCommand.Prove(Errno.EIO, 0, proved -> {}));
+        }
         return List.of(new Fact.Worse(Trouble.QUORUM, sentence));
       }
       case MetadataEvent.QuorumRestored restored -> {

@@ -9,6 +9,7 @@ import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
+import io.spared.metadata.MetadataCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.relocation.RelocatorRequest;
@@ -42,6 +43,11 @@ final class SpareLife {
   /** A spare with so many failed slots is failing as a whole. */
   static final int FAILED_SLOTS_MAX = 32;
 
+  /** How often a spare that went away is looked for. */
+  private static final long LOOK_NANOS = 1_000_000_000L;
+
+  private record Away(SpareReply.Attached spare, long sinceNanos, String why) {}
+
   /** Keeps the disks that come and go with those of the device. */
   interface Disks {
     void comes(SpareReply.Attached spare, DiskPort port);
@@ -58,6 +64,7 @@ final class SpareLife {
   private final Commits commits;
   private final ActorRef<SpareReply> changeInbox;
   private final ActorRef<SpareReply> leavingInbox;
+  private final ActorRef<SpareReply> awayInbox;
   private final ActorRef<SpareNotice.Remembered> rememberInbox;
 
   /** Places of copies that nothing touches any more, until the image forgets them. */
@@ -66,7 +73,11 @@ final class SpareLife {
   /** Spares that are closed once they have answered so often that a range is back. */
   private final Map<UUID, Integer> closing = new TreeMap<>();
 
+  /** Spares whose disks went away. */
+  private final Map<Integer, Away> away = new TreeMap<>();
+
   private final Set<Integer> failed = new LinkedHashSet<>();
+  private final Set<Integer> toldUnflushed = new HashSet<>();
   private final Set<Integer> triedToLeave = new HashSet<>();
   private @Nullable SpareChange change;
   private @Nullable DiskPort changePort;
@@ -90,6 +101,9 @@ final class SpareLife {
             SpareReply.class,
             "spares-leaving",
             reply -> new DeviceNews.LeavingSpare(run.number, reply));
+    this.awayInbox =
+        run.inbox(
+            SpareReply.class, "spares-away", reply -> new DeviceNews.AwaySpare(run.number, reply));
     this.rememberInbox =
         run.inbox(
             SpareNotice.Remembered.class,
@@ -270,6 +284,8 @@ final class SpareLife {
                       "; name it in the configuration too: it could not be remembered, " + why)
                   .orElse(""));
       happened(Event.Severity.NOTICE, "spare.added", sentences.get(0));
+      // There is more room: what could not be left may be left now.
+      triedToLeave.clear();
       serving.restartScrubbing();
     }
     SpareMember left = image.spares().get(ended.wanted().leaves());
@@ -299,7 +315,7 @@ final class SpareLife {
     }
     SpareReply.Attached spare = ended.spare();
     if (spare != null) {
-      serving.detach(ended.index());
+      serving.detach(ended.index(), "it did not become a spare");
       keeper.leaves(spare);
       if (port != null) {
         port.detach();
@@ -395,7 +411,8 @@ final class SpareLife {
     }
     slots.open(index);
     SpareReply.Attached spare = serving.spares().get(index);
-    serving.detach(index);
+    serving.detach(index, "it has left");
+    away.remove(index);
     String what = spare == null ? "its disk was not there" : spare.address().toString();
     happened(
         Event.Severity.NOTICE,
@@ -519,6 +536,100 @@ final class SpareLife {
     if (image.retiredSlots(index).size() >= FAILED_SLOTS_MAX) {
       hasFailed(index, image.retiredSlots(index).size() + " of its slots have failed");
     }
+  }
+
+  /**
+   * Its disk is not there: nobody uses it any more, so that the kernel can let go of it, and it is
+   * looked for. When it stays away it has failed.
+   */
+  void goneAway(int index, String why) {
+    SpareReply.Attached spare = serving.spares().get(index);
+    if (spare == null) {
+      return;
+    }
+    away.put(index, new Away(spare, run.nowNanos(), why));
+    serving.away(index, why);
+    // It cannot be opened again while anybody here still has it.
+    serving.restartScrubbing();
+    keeper.leaves(spare);
+    detach(spare.spareId());
+    lookLater();
+  }
+
+  private void lookLater() {
+    run.later("spares-away", LOOK_NANOS, new DeviceNews.LookForSpares(run.number));
+  }
+
+  /** Whether what was acknowledged may be lost with a spare that is away. */
+  boolean isAnyAwayUnflushed() {
+    return away.keySet().stream()
+        .anyMatch(index -> serving.doubts().isUnflushed(index) && slots.usedOfSpare(index) > 0);
+  }
+
+  void lookForAway() {
+    for (Map.Entry<Integer, Away> each : List.copyOf(away.entrySet())) {
+      Away gone = each.getValue();
+      long nanos = run.nowNanos() - gone.sinceNanos();
+      if (nanos >= serving.settings().upkeep().failedAfter().toNanos()) {
+        hasFailed(each.getKey(), "its disk is away: " + gone.why());
+      }
+      run.parts
+          .spares()
+          .tell(new SpareCommand.Attach(gone.spare().address(), run.settings.name(), awayInbox));
+    }
+    if (!away.isEmpty()) {
+      lookLater();
+    }
+  }
+
+  /**
+   * A disk is there again where a spare went away. It is the spare when its table says so; then its
+   * copies are read and repaired, and its slots are good, if nothing was acknowledged that its
+   * cache may have lost. In that case the next flush has failed, or will, and a person decides.
+   */
+  List<Fact> onAway(SpareReply reply) {
+    if (!(reply instanceof SpareReply.Attached back)) {
+      return List.of();
+    }
+    Integer index =
+        away.entrySet().stream()
+            .filter(each -> each.getValue().spare().spareId().equals(back.spareId()))
+            .map(Map.Entry::getKey)
+            .findFirst()
+            .orElse(null);
+    if (index == null || isUnsafe(index)) {
+      detach(back.spareId());
+      return List.of();
+    }
+    away.remove(index);
+    failed.remove(index);
+    triedToLeave.remove(index);
+    DiskPort port = back.disk().attach(run.parts.home().engine());
+    keeper.comes(back, port);
+    serving.attach(index, back);
+    serving.writer().tell(new MetadataCommand.SpareBack(index, port));
+    serving.restartScrubbing();
+    happened(Event.Severity.NOTICE, "spare.back", "spare " + index + " is there again");
+    run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), alert(index)));
+    Evacuation going = evacuation;
+    if (going != null) {
+      going.look();
+    }
+    return serving.isAnySpareInTrouble() ? List.of() : List.of(new Fact.Better(Trouble.SPARE));
+  }
+
+  private boolean isUnsafe(int index) {
+    boolean unsafe = serving.doubts().isUnflushed(index) && slots.usedOfSpare(index) > 0;
+    if (unsafe && toldUnflushed.add(index)) {
+      happened(
+          Event.Severity.ERROR,
+          "spare.unflushed",
+          "spare "
+              + index
+              + " is there again, but not all that was written to it had been flushed; check what"
+              + " uses the device, then stop and start it");
+    }
+    return unsafe;
   }
 
   /** What can be read of it moves to the others, or to a hot spare. */

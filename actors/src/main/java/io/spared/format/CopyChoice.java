@@ -23,6 +23,12 @@ import org.jspecify.annotations.Nullable;
  * a survivor equals this host's own record of the last clean stop: after that nothing was committed
  * here. A copy whose log has a gap, or ends at a unit that cannot be read, has lost its tail and
  * does not count, though what stands before may still win.
+ *
+ * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
+ * holds it, and no other commit begins before it does. So when fewer than a majority of the new
+ * places can be read, and of the places before a majority that ends just one commit earlier, it was
+ * never acknowledged, nor was anything after it: the state before it wins, and it is void. That
+ * holds for all that two faults can do, since a place that is not written yet is a fault already.
  */
 public final class CopyChoice {
   /**
@@ -100,9 +106,19 @@ public final class CopyChoice {
     }
     AreaReading best = highest(loadable);
     Placement placement = placementOf(best);
-    List<Integer> winners = winners(best, placement);
     List<String> doubts = new ArrayList<>();
     List<String> grounds = new ArrayList<>();
+    Optional<AreaReading> before = beforeItWasPlaced(best, placement, loadable);
+    if (before.isPresent()) {
+      grounds.add(
+          "the copies were being placed anew at "
+              + best.tail()
+              + " when it ended; that was never durable, and nobody was told so");
+      best = before.get();
+      newest = best;
+      placement = placementOf(best);
+    }
+    List<Integer> winners = winners(best, placement);
     judge(best, newest, placement, doubts, grounds);
     if (doubts.isEmpty()) {
       return verdict(CopyVerdict.Decision.USABLE, grounds, best, placement, winners);
@@ -126,13 +142,7 @@ public final class CopyChoice {
             .map(stop ->
                 stop.deviceId().equals(circumstances.deviceId()) && stop.position().equals(chosen))
             .orElse(false);
-    int known = 0;
-    for (CopyReading reading : readings) {
-      boolean counts =
-          placedAs(reading, best, placement).isPresent()
-              && reading.best().map(AreaReading::isTailKnown).orElse(false);
-      known += counts ? 1 : 0;
-    }
+    int known = known(best, placement);
     String counted =
         known + " of " + placement.copies() + " copies are readable, the newest is at " + chosen;
     if (best.tail().compareTo(newest.tail()) < 0) {
@@ -194,6 +204,40 @@ public final class CopyChoice {
           doubts,
           grounds);
     }
+  }
+
+  /** Copies where the placement has them that were read to the end of their logs. */
+  private int known(AreaReading best, Placement placement) {
+    int known = 0;
+    for (CopyReading reading : readings) {
+      boolean counts =
+          placedAs(reading, best, placement).isPresent()
+              && reading.best().map(AreaReading::isTailKnown).orElse(false);
+      known += counts ? 1 : 0;
+    }
+    return known;
+  }
+
+  /** The state before the copies were placed anew, when that was never acknowledged. */
+  private Optional<AreaReading> beforeItWasPlaced(
+      AreaReading best, Placement placement, List<AreaReading> loadable) {
+    if (known(best, placement) >= placement.majority()) {
+      return Optional.empty();
+    }
+    List<AreaReading> others =
+        loadable.stream()
+            .filter(area -> area.isTailKnown() && !placementOf(area).equals(placement))
+            .toList();
+    if (others.isEmpty()) {
+      return Optional.empty();
+    }
+    AreaReading before = highest(others);
+    boolean justBefore =
+        before.tail().epoch().equals(best.tail().epoch())
+            && before.tail().sequence() + 1 == best.tail().sequence();
+    return justBefore && known(before, placementOf(before)) >= placementOf(before).majority()
+        ? Optional.of(before)
+        : Optional.empty();
   }
 
   private static void doubt(

@@ -94,6 +94,16 @@ final class Writer implements ReadTask.Surroundings {
   private State state = State.NEW;
   private @Nullable DeviceImage image;
   private @Nullable Placement placement;
+
+  /** Waits until nothing else is outstanding. */
+  private @Nullable Placing placing;
+
+  private record Placing(
+      Placement placement,
+      Map<Integer, SpareMember> members,
+      Map<Integer, DiskPort> ports,
+      WaitingCommit asked) {}
+
   private Epoch epoch = Epoch.NONE;
   private Position committed = Position.NONE;
   private long lastSequence;
@@ -573,6 +583,7 @@ final class Writer implements ReadTask.Surroundings {
 
   /** Makes the next record of the commits that wait, when the one before has its quorum. */
   private void pump() {
+    beginPlacing();
     while (state == State.READY && outstanding.isEmpty() && !waiting.isEmpty()) {
       if (!isRoomForQuorum()) {
         setCommitAlarm();
@@ -1025,7 +1036,8 @@ final class Writer implements ReadTask.Surroundings {
           refused(place.id(), Reason.NOT_READY, "copies are not placed anew while it is " + state));
       return;
     }
-    if (outstanding.stream().anyMatch(record -> record.kind == Outstanding.Kind.PLACE)) {
+    if (placing != null
+        || outstanding.stream().anyMatch(record -> record.kind == Outstanding.Kind.PLACE)) {
       answer.accept(refused(place.id(), Reason.TOO_MANY, "copies are being placed anew already"));
       return;
     }
@@ -1039,13 +1051,29 @@ final class Writer implements ReadTask.Surroundings {
       answer.accept(refusal.get());
       return;
     }
-    Set<Integer> needed = moveTo(place.placement(), members, place.ports());
-    start(
-        Outstanding.Kind.PLACE,
-        changes,
-        List.of(new WaitingCommit(place.id(), changes, Copy.NEVER, answer)),
-        needed);
+    placing =
+        new Placing(
+            place.placement(),
+            members,
+            place.ports(),
+            new WaitingCommit(place.id(), changes, Copy.NEVER, answer));
     afterwards();
+  }
+
+  /**
+   * Alone: what was asked for before is decided first, unless it cannot be, and nothing begins
+   * beside it. Who finds the copies half placed relies on that ({@link
+   * io.spared.format.CopyChoice}).
+   */
+  private void beginPlacing() {
+    Placing begins = placing;
+    if (begins == null
+        || (state != State.NO_QUORUM && (state != State.READY || !outstanding.isEmpty()))) {
+      return;
+    }
+    placing = null;
+    Set<Integer> needed = moveTo(begins.placement(), begins.members(), begins.ports());
+    start(Outstanding.Kind.PLACE, begins.asked().changes(), List.of(begins.asked()), needed);
   }
 
   /** As {@link #begin} and {@link #place} in one: for a start without a spare that is given up. */
@@ -1640,6 +1668,11 @@ final class Writer implements ReadTask.Surroundings {
     while (!waiting.isEmpty()) {
       WaitingCommit commit = waiting.remove();
       commit.answer().accept(new MetadataReply.Cancelled(commit.id()));
+    }
+    Placing waits = placing;
+    placing = null;
+    if (waits != null) {
+      waits.asked().answer().accept(new MetadataReply.Cancelled(waits.asked().id()));
     }
     answerRepairs();
     state = state == State.FENCED ? State.FENCED : State.STOPPING;

@@ -149,10 +149,15 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
           table != null
               ? this
               : giveUp(address + ": opening and reading it takes too long; it may hang", true);
-      case SpareDiskCommand.CloseIfUnused close ->
-          users.isEmpty() && waiting.isEmpty() && (store == null || !store.isBusy())
-              ? Behaviors.stopped()
-              : this;
+      case SpareDiskCommand.CloseIfUnused close -> {
+        if (users.isEmpty() && waiting.isEmpty() && (store == null || !store.isBusy())) {
+          yield Behaviors.stopped();
+        }
+        if (users.isEmpty()) {
+          timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
+        }
+        yield this;
+      }
       case SpareDiskCommand.Stop stop -> {
         stopping = true;
         yield next();
@@ -200,6 +205,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
     lastVersion = table.version();
     timers.cancel(new SpareDiskCommand.Overdue());
     owner.tell(new SpareNews.Known(address, table.spareId()));
+    warnWhenFull(table);
     if (!choice.stale().isEmpty() && store != null) {
       happened(
           Event.Severity.WARNING,
@@ -435,7 +441,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         break;
       }
     }
-    if (reached > warnedPercent) {
+    if (reached > 0 && reached != warnedPercent) {
       parts
           .monitor()
           .tell(

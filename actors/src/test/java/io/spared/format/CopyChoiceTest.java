@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.spared.format.CopyVerdict.Decision;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -63,6 +64,32 @@ class CopyChoiceTest {
                 Optional.of(
                     new CopyConsent(new Position(found.epoch(), found.sequence() - 1), Set.of()))));
     assertThat(other.decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void copiesThatWerePlacedAnewButNotOnAQuorumAreWhereTheyWereBefore() throws Exception {
+    TestDevice device = device(1);
+    Position before = choose(device).position().orElseThrow();
+    List<CopyReading> former = device.readings().subList(2, 5);
+    List<CopyPlace> places = new ArrayList<>(device.placement().places());
+    for (int copy = 2; copy < 5; copy++) {
+      places.set(copy, new CopyPlace(copy, 0, places.get(copy).offsetBytes() + Extent.UNIT_BYTES));
+    }
+    Placement anew = new Placement(device.placement().layout(), places);
+    device.commit(Set.of(0, 1), new Change.CopiesPlaced(anew));
+    CopyVerdict verdict = choose(device, former);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.position()).contains(before);
+    // A commit after it can only be there when it was durable: then two copies are too few.
+    device.commit(Set.of(0), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    assertThat(choose(device, former).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  /** With what still stands where copies were before. */
+  private static CopyVerdict choose(TestDevice device, List<CopyReading> former) {
+    List<CopyReading> all = new ArrayList<>(device.readings());
+    all.addAll(former);
+    return CopyChoice.choose(all, device.circumstances());
   }
 
   @Test

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -64,10 +65,14 @@ final class CoreRun {
   private long faultsByHand;
 
   private CoreRun(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
+    this(seed, options, whole -> kept == null ? whole : reduced(whole, kept), traceLines);
+  }
+
+  private CoreRun(long seed, Options options, UnaryOperator<SimScript> changed, int traceLines) {
     this.world = new SimWorld(seed, traceLines);
     this.whole = options.whole();
-    SimScript whole = SimScript.random(world.random().fork(), options.menu(), options.requests());
-    this.script = kept == null ? whole : reduced(whole, kept);
+    this.script =
+        changed.apply(SimScript.random(world.random().fork(), options.menu(), options.requests()));
     this.setup =
         new CoreSetup(
             world,
@@ -76,6 +81,9 @@ final class CoreRun {
             3);
     if (options.menu().replaces()) {
       setup.plugNext();
+    }
+    if (script.actions().stream().anyMatch(a -> a.kind() == SimAction.Kind.ADD_SPARE)) {
+      setup.plugFurther();
     }
     this.truth = setup.truth;
     this.clientRandom = world.random().fork();
@@ -87,6 +95,12 @@ final class CoreRun {
 
   static SimResult run(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
     return new CoreRun(seed, options, kept, traceLines).run();
+  }
+
+  /** A run with a script that is made from the one that the seed draws. */
+  static SimResult changed(
+      long seed, Options options, UnaryOperator<SimScript> changed, int traceLines) {
+    return new CoreRun(seed, options, changed, traceLines).run();
   }
 
   static SimScript script(long seed, Options options) {
@@ -458,7 +472,7 @@ final class CoreRun {
         command(action.kind());
         tellMetadata(false);
       }
-      case FREEZE, THAW, STOP_DEVICE, START_DEVICE -> command(action.kind());
+      case FREEZE, THAW, STOP_DEVICE, START_DEVICE, ADD_SPARE, EVACUATE -> command(action.kind());
     }
   }
 

@@ -18,11 +18,15 @@ import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
 import io.spared.format.SpareTable;
+import io.spared.host.AddedSpares;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** One simulated set-up: a main drive with known content, spares, and what is lent of them. */
 final class CoreSetup {
@@ -36,8 +40,13 @@ final class CoreSetup {
   final SimDrive main;
   final List<SimDrive> spares = new ArrayList<>();
   private final List<SimDrive> next = new ArrayList<>();
+  private final List<SimDrive> further = new ArrayList<>();
   final SimOpener opener = new SimOpener();
   final Truth truth;
+
+  /** What hosts remember of added spares, from one life to the next. */
+  final Map<String, List<DiskAddress>> addedSpares = new ConcurrentHashMap<>();
+
   final ClientBook book;
   final UUID deviceId;
   final Placement placement;
@@ -94,6 +103,30 @@ final class CoreSetup {
     opener.plug(address("next"), drive);
   }
 
+  /** A further drive, empty: to become a spare. */
+  void plugFurther() {
+    SimDrive drive =
+        new SimDrive(
+            world, "further", spares.get(0).geometry().sizeBytes(), geometry.sectorBytes());
+    further.add(drive);
+    opener.plug(address("further"), drive);
+  }
+
+  AddedSpares memory() {
+    return new AddedSpares() {
+      @Override
+      public Map<String, List<DiskAddress>> atStart() {
+        return Map.copyOf(addedSpares);
+      }
+
+      @Override
+      public Optional<String> record(String device, List<DiskAddress> spares) {
+        addedSpares.put(device, spares);
+        return Optional.empty();
+      }
+    };
+  }
+
   static DiskAddress address(String name) {
     return new DiskAddress.OfPath(Path.of("/dev", name));
   }
@@ -147,6 +180,7 @@ final class CoreSetup {
     List<SimDrive> all = new ArrayList<>(spares);
     all.addFirst(main);
     all.addAll(next);
+    all.addAll(further);
     return all;
   }
 

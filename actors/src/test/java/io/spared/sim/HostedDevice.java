@@ -9,7 +9,6 @@ import io.spared.device.Phase;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Owner;
-import io.spared.host.AddedSpares;
 import io.spared.host.Host;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -76,7 +75,7 @@ final class HostedDevice {
                         .lookup(DispatcherSelector.fromConfig("spared.blocking")),
                     new Owner(new UUID(1, 1), "sim"),
                     cleanStops,
-                    AddedSpares.none(),
+                    setup.memory(),
                     List.of(),
                     AuditLog.none(),
                     MetadataSettings.defaults(),
@@ -241,6 +240,9 @@ final class HostedDevice {
                 case REPLACE ->
                     new DeviceCommand.Replace(CoreSetup.address("next"), number, answer);
                 case CANCEL_REPLACE -> new DeviceCommand.CancelReplace(answer);
+                case EVACUATE -> new DeviceCommand.Evacuate(0, false, answer);
+                case ADD_SPARE ->
+                    new DeviceCommand.AddSpare(CoreSetup.address("further"), -1, answer);
                 default -> throw new IllegalArgumentException("no command: " + kind);
               });
         });

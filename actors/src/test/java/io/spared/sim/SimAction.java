@@ -38,7 +38,9 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     REPAIR,
     CLOCK_JUMP,
     REPLACE,
-    CANCEL_REPLACE
+    CANCEL_REPLACE,
+    EVACUATE,
+    ADD_SPARE
   }
 
   @Override

@@ -156,6 +156,8 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
         new DeviceSettings.Upkeep(
             reader.flag(at + ".auto-repair", upkeep.autoRepair()),
             reader.flag(at + ".auto-evacuate", upkeep.autoEvacuate()),
+            reader.duration(
+                at + ".failed-after", upkeep.failedAfter(), MILLISECOND, Duration.ofDays(365)),
             reader.bytes(at + ".move-rate", upkeep.moveBytesPerSecond(), 64L << 10, 100L << 30),
             reader.duration(
                 at + ".scrub-interval",
@@ -175,6 +177,7 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
         List.of(
             "auto-repair",
             "auto-evacuate",
+            "failed-after",
             "move-rate",
             "scrub-interval",
             "surface-period",

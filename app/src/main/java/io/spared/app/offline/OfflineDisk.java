@@ -92,7 +92,18 @@ public final class OfflineDisk implements DiskBytes {
         new IoRequest(completions)
             .transfer(
                 operation, offsetBytes, buffer, 0, length, engine.nanoTime() + DEADLINE.toNanos());
-    port.submit(operation == IoRequest.Operation.WRITE ? request.durable() : request);
+    await(operation == IoRequest.Operation.WRITE ? request.durable() : request);
+  }
+
+  /** What others wrote to the disk is durable too; its own writes are anyway. */
+  public void flush() throws IOException {
+    await(
+        new IoRequest(completions)
+            .plain(IoRequest.Operation.FLUSH, 0, 0, engine.nanoTime() + DEADLINE.toNanos()));
+  }
+
+  private void await(IoRequest request) throws IOException {
+    port.submit(request);
     while (true) {
       engine.turn(true);
       for (IoRequest ended = completions.next(); ended != null; ended = completions.next()) {
@@ -104,9 +115,11 @@ public final class OfflineDisk implements DiskBytes {
           throw new IOException(
               disk.address()
                   + ": "
-                  + (operation == IoRequest.Operation.READ ? "reading" : "writing")
-                  + " at "
-                  + offsetBytes
+                  + switch (request.operation()) {
+                    case READ -> "reading at " + request.offsetBytes();
+                    case FLUSH -> "flushing";
+                    default -> "writing at " + request.offsetBytes();
+                  }
                   + ": "
                   + (errno == null ? "the disk does not answer" : errno.meaning()));
         }

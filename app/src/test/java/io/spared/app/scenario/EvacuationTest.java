@@ -120,7 +120,7 @@ final class EvacuationTest {
       throws IOException, OfflineException {
     try (Trial trial = withBlocksOnTheFirstSpare(true)) {
       long slots = trial.firstSlotBytes("a");
-      trial.fault("a", "spare-0", "read fail=ENODEV range=" + slots / 1024 + "K+8K");
+      trial.fault("a", "spare-0", "read fail=ENOLINK range=" + slots / 1024 + "K+8K");
       assertThat(evacuate(trial, 0, true)).isInstanceOf(Answer.Done.class);
       assertThat(Trial.until(() -> members(trial).size() == 1)).isTrue();
       assertThat(trial.status("a").remaps().lostSectors()).isEqualTo(16);

@@ -56,6 +56,7 @@ public final class Trial implements AutoCloseable {
   private final Map<String, DeviceImage> images = new HashMap<>();
   private final Map<String, String> mains = new HashMap<>();
   private final Map<String, List<Path>> furtherSpares = new HashMap<>();
+  private final StringBuilder configuration = new StringBuilder();
   private Optional<Daemon> daemon = Optional.empty();
 
   public Trial(Path directory) {
@@ -122,6 +123,12 @@ public final class Trial implements AutoCloseable {
     furtherSpares.computeIfAbsent(name, of -> new ArrayList<>()).add(disk);
   }
 
+  /** More of the configuration, as it is written. */
+  public Trial configure(String line) {
+    configuration.append(line).append('\n');
+    return this;
+  }
+
   private static void file(Path path, long bytes) throws IOException {
     try (FileChannel channel =
         FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -146,6 +153,7 @@ public final class Trial implements AutoCloseable {
     text.append("nbd.listen = [\"unix:").append(directory.resolve("nbd.sock")).append("\"]\n");
     text.append("defaults { commit-timeout = 1 s, request-deadline = 2 s, open-deadline = 2 s\n");
     text.append("drain-deadline = 4 s, surface-scan = false }\n");
+    text.append(configuration);
     for (String name : names) {
       text.append("devices.").append(name);
       text.append(" { main = \"fault:").append(mains.get(name)).append("\"\n");
