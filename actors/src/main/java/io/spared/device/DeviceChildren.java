@@ -109,6 +109,7 @@ final class DeviceChildren {
                 serving.disksByNumber(),
                 serving.image().main().dataOffsetBytes(),
                 serving.surfaceCursorBytes(),
+                serving.surfaceBegan(),
                 plan(settings),
                 request -> run.tell(new DeviceNews.FromScrubber(run.number, request)))),
         run.unique("scrubber"));

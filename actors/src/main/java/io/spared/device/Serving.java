@@ -38,6 +38,7 @@ import io.spared.scrub.ScrubberCommand;
 import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -71,6 +72,8 @@ final class Serving {
 
   /** Where the surface scan goes on after a restart, and how often it was through. */
   private static final String SURFACE_CURSOR = "surface";
+
+  private static final String SURFACE_BEGAN = "surface-began";
 
   private static final String SURFACE_PASSES = "surface-passes";
 
@@ -312,15 +315,21 @@ final class Serving {
       }
       case QueueReport.FenceReached reached ->
           relocator.tell(new RelocatorCommand.FromQueue(reached));
-      case QueueReport.WriteWaits waits -> relocator.tell(new RelocatorCommand.FromQueue(waits));
+      case QueueReport.WriteWaits waits -> {
+        long failedPlace = waits.write().failedPlace();
+        if (failedPlace != Place.NONE) {
+          tally(diskOf(failedPlace)).mediaErrors++;
+        }
+        relocator.tell(new RelocatorCommand.FromQueue(waits));
+      }
       case QueueReport.ReadFault fault -> {
         if (!replacement.isAboutOldMain(open.id)) {
+          tally(diskOf(fault.place())).mediaErrors++;
           relocator.tell(new RelocatorCommand.FromQueue(fault));
         }
       }
       case QueueReport.MainTaken taken -> replacement.mainTaken(open.id);
       case QueueReport.DiskDoubted doubted -> {
-        tally(doubted.disk()).mediaErrors++;
         prove(doubted.disk(), doubted.errno(), doubted.offsetBytes(), open.id);
       }
       case QueueReport.DiskFailed failed -> {
@@ -378,6 +387,10 @@ final class Serving {
       relocator.tell(new RelocatorCommand.QueueClosed(queueId));
       replacement.queueGone(queueId);
     }
+  }
+
+  private static int diskOf(long place) {
+    return Place.isSlot(place) ? Place.spare(place) : DiskNumber.MAIN;
   }
 
   private DiskTally tally(int disk) {
@@ -1173,6 +1186,10 @@ final class Serving {
     return cursor >= image.geometry().deviceBytes() ? 0 : Math.max(0, cursor);
   }
 
+  Optional<Instant> surfaceBegan() {
+    return StatusOf.time(image.cursors().getOrDefault(SURFACE_BEGAN, 0L));
+  }
+
   void scrub(boolean surface) {
     ActorRef<ScrubberCommand> now = scrubber;
     if (!surface) {
@@ -1217,7 +1234,9 @@ final class Serving {
       }
       case ScrubberRequest.SurfaceAt at -> {
         if (image.cursors().getOrDefault(SURFACE_CURSOR, 0L) != at.cursorBytes()) {
-          note(new Change.CursorMoved(SURFACE_CURSOR, at.cursorBytes()));
+          note(
+              new Change.CursorMoved(SURFACE_CURSOR, at.cursorBytes()),
+              new Change.CursorMoved(SURFACE_BEGAN, at.began().toEpochMilli()));
         }
       }
       case ScrubberRequest.SurfaceDone done -> {

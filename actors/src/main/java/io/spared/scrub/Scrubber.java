@@ -52,7 +52,12 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
   private static final Duration AFTER_TROUBLE = Duration.ofHours(1);
   private static final double JITTER = 0.1;
 
-  /** What a scrubber is made of. */
+  /**
+   * What a scrubber is made of.
+   *
+   * @param cursorBytes where the pass goes on that began at {@code passBegan}, in this life of the
+   *     daemon or an earlier one
+   */
   public record Setup(
       World world,
       Engine engine,
@@ -61,6 +66,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
       Map<Integer, Disk> disks,
       long dataOffsetBytes,
       long cursorBytes,
+      Optional<Instant> passBegan,
       ScrubberCommand.ScrubPlan plan,
       Consumer<ScrubberRequest> owner) {
     public Setup {
@@ -96,6 +102,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     this.setup = setup;
     this.plan = setup.plan();
     this.cursorBytes = setup.cursorBytes();
+    this.passBegan = setup.cursorBytes() > 0 ? setup.passBegan() : Optional.empty();
     ActorRef<ScrubberCommand> self = context.getSelf();
     this.completions = new Completions(() -> self.tell(new ScrubberCommand.DisksAnswered()));
     setup.disks().forEach((number, disk) -> ports.put(number, disk.attach(setup.engine())));
@@ -148,6 +155,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
       case ScrubberCommand.ScanNow now -> {
         fullRate = true;
         cursorBytes = 0;
+        passBegan = Optional.empty();
         held = false;
         endFlow();
         beginPass();
@@ -194,7 +202,9 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
       return;
     }
     pace = newPace();
-    passBegan = Optional.of(setup.world().clock().now());
+    if (passBegan.isEmpty()) {
+      passBegan = Optional.of(setup.world().clock().now());
+    }
     long pass = passes + 1;
     ActorRef<ScrubberCommand> self = getContext().getSelf();
     SurfacePieces pieces =
@@ -256,6 +266,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     if (now == null || held) {
       return;
     }
+    judgePlan();
     PieceReading.Read next = now.next();
     if (next == null) {
       pieceDone(now);
@@ -286,6 +297,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     buffer.release();
   }
 
+  /** Takes all that has ended, to the last: else the next end would not be signalled. */
   private void answered() {
     for (IoRequest ended = completions.next(); ended != null; ended = completions.next()) {
       PieceReading now = reading;
@@ -297,16 +309,17 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
             Errno errno = ended.errno();
             if (errno != null && !mayBeTheMedium(errno)) {
               trouble("a read ended with " + errno.meaning());
-              return;
+            } else {
+              now.ended(errno);
+              readOn();
             }
-            now.ended(errno);
-            readOn();
           }
         }
         case TIMED_OUT, CANCELLED -> {
           held = ended.held();
-          trouble("a read missed its deadline");
-          return;
+          if (now != null && now.equals(ended.attachment())) {
+            trouble("a read missed its deadline");
+          }
         }
         case IDLE, IN_FLIGHT -> {}
       }
@@ -352,31 +365,36 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
     if (asker != null) {
       asker.complete(Done.getInstance());
     }
-    judgePlan();
     tell(false);
   }
 
   private void keepCursor() {
     lastKeptNanos = setup.engine().nanoTime();
-    setup.owner().accept(new ScrubberRequest.SurfaceAt(cursorBytes, passes));
+    Instant began = passBegan.orElseGet(() -> setup.world().clock().now());
+    setup.owner().accept(new ScrubberRequest.SurfaceAt(cursorBytes, began));
   }
 
-  /** Overdue: more time has passed than twice the period for what is read. */
+  /** Overdue: a pass has taken twice the period, however often the daemon was started meanwhile. */
   private void judgePlan() {
-    if (passBegan.isEmpty()) {
-      return;
-    }
-    Duration since = Duration.between(passBegan.get(), setup.world().clock().now());
-    boolean late =
-        since.compareTo(plan.surfacePeriod().multipliedBy(2)) > 0
-            && cursorBytes < setup.geometry().deviceBytes();
+    Instant began = passBegan.orElseGet(() -> setup.world().clock().now());
+    Duration since = Duration.between(began, setup.world().clock().now());
+    boolean late = since.compareTo(plan.surfacePeriod().multipliedBy(2)) > 0;
     if (late != overdue) {
       overdue = late;
       setup
           .owner()
           .accept(
               new ScrubberRequest.Overdue(
-                  late, late ? "the surface scan is behind its plan" : "it is on time again"));
+                  late,
+                  late
+                      ? "the surface scan that began at "
+                          + began
+                          + " has read "
+                          + 100 * cursorBytes / setup.geometry().deviceBytes()
+                          + "% and should have been done within "
+                          + plan.surfacePeriod().toHours()
+                          + " hours; raise surface-floor, or see what keeps the disk from answering"
+                      : "it is on time again"));
     }
   }
 
@@ -403,6 +421,7 @@ public final class Scrubber extends AbstractBehavior<ScrubberCommand> {
         passBegan
             .map(began -> Duration.between(began, setup.world().clock().now()))
             .orElse(Duration.ZERO);
+    passBegan = Optional.empty();
     Duration rest = plan.surfacePeriod().minus(took);
     timers.startSingleTimer(
         new ScrubberCommand.BeginPass(), rest.isNegative() ? Duration.ofSeconds(1) : rest);

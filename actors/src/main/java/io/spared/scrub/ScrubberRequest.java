@@ -1,6 +1,7 @@
 package io.spared.scrub;
 
 import io.spared.format.LostBits;
+import java.time.Instant;
 
 /** What the scrubber asks of its device, and tells it. */
 public sealed interface ScrubberRequest {
@@ -16,8 +17,8 @@ public sealed interface ScrubberRequest {
    */
   record FoundFault(long block, long place, LostBits unreadable) implements ScrubberRequest {}
 
-  /** The scan has come so far: to be kept durably when convenient. */
-  record SurfaceAt(long cursorBytes, long pass) implements ScrubberRequest {}
+  /** The pass that began then has come so far: to be kept durably when convenient. */
+  record SurfaceAt(long cursorBytes, Instant began) implements ScrubberRequest {}
 
   /** A whole pass is done. */
   record SurfaceDone(long pass, long unreadableBlocks) implements ScrubberRequest {}

@@ -47,6 +47,9 @@ public final class RingBench implements Benchmark {
   private static final long WARM_UP_NANOS = 400_000_000;
   private static final Operation[] OPERATIONS = {Operation.READ, Operation.WRITE};
 
+  /** For all rounds of a quick run, set-up and warm-up not counted: it ends within 50 s. */
+  private static final long QUICK_NANOS = 38_000_000_000L;
+
   private record Target(String name, Path path) {}
 
   /** What one contender reached in one round; processor time is that of its own thread. */
@@ -92,6 +95,8 @@ public final class RingBench implements Benchmark {
         system.terminate();
         system.getWhenTerminated().toCompletableFuture().get(20, TimeUnit.SECONDS);
       });
+      int rows = targets.size() * OPERATIONS.length * DEPTHS.length;
+      long rowNanos = arguments.quick() ? QUICK_NANOS / rows : Long.MAX_VALUE;
       Ring ring = SystemRings.start(system).ring(0);
       ActorRef<Command> actor = system.systemActorOf(actor(ring), "load", ring.dispatcher());
       for (Target target : targets) {
@@ -119,7 +124,7 @@ public final class RingBench implements Benchmark {
       for (Target target : targets) {
         for (Operation operation : OPERATIONS) {
           for (int depth : DEPTHS) {
-            compare(figures, actor, target, operation, depth, rounds, millis);
+            compare(figures, actor, target, operation, depth, rounds, millis, rowNanos);
           }
         }
       }
@@ -136,20 +141,26 @@ public final class RingBench implements Benchmark {
       Target target,
       Operation operation,
       int depth,
-      int rounds,
-      long millis)
+      int most,
+      long millis,
+      long rowNanos)
       throws Exception {
-    double[] fio = new double[rounds];
-    double[] raw = new double[rounds];
-    double[] acting = new double[rounds];
-    double[] fioCpu = new double[rounds];
-    double[] rawCpu = new double[rounds];
-    double[] actorCpu = new double[rounds];
-    double[] rawRatio = new double[rounds];
-    double[] actorRatio = new double[rounds];
+    double[] fio = new double[most];
+    double[] raw = new double[most];
+    double[] acting = new double[most];
+    double[] fioCpu = new double[most];
+    double[] rawCpu = new double[most];
+    double[] actorCpu = new double[most];
+    double[] rawRatio = new double[most];
+    double[] actorRatio = new double[most];
     double rawAllocated = Double.MAX_VALUE;
     double actorAllocated = Double.MAX_VALUE;
-    for (int round = 0; round < rounds; round++) {
+    long begin = System.nanoTime();
+    int rounds = 0;
+    // As many as fit into the row's time, and one at least.
+    while (rounds == 0
+        || (rounds < most && (System.nanoTime() - begin) / rounds * (rounds + 1) < rowNanos)) {
+      int round = rounds++;
       // Each contender is first, second and last in turn.
       for (int place = 0; place < 3; place++) {
         switch ((round + place) % 3) {
@@ -183,35 +194,35 @@ public final class RingBench implements Benchmark {
         target.name(),
         operation.name().toLowerCase(Locale.ROOT),
         depth,
-        median(fio),
-        median(raw),
-        median(acting),
-        median(rawRatio),
-        median(actorRatio),
-        median(fioCpu),
-        median(rawCpu),
-        median(actorCpu),
+        median(fio, rounds),
+        median(raw, rounds),
+        median(acting, rounds),
+        median(rawRatio, rounds),
+        median(actorRatio, rounds),
+        median(fioCpu, rounds),
+        median(rawCpu, rounds),
+        median(actorCpu, rounds),
         rawAllocated,
         actorAllocated);
-    figures.report(name + ".fio", median(fio), "IOPS");
+    figures.report(name + ".fio", median(fio, rounds), "IOPS");
     // How much processor time an I/O takes does not depend on who else uses the machine.
-    figures.report(name + ".fio.cpu", median(fioCpu), "us/IO");
-    figures.report(name + ".raw.cpu", median(rawCpu), "us/IO");
-    figures.report(name + ".actor.cpu", median(actorCpu), "us/IO");
+    figures.report(name + ".fio.cpu", median(fioCpu, rounds), "us/IO");
+    figures.report(name + ".raw.cpu", median(rawCpu, rounds), "us/IO");
+    figures.report(name + ".actor.cpu", median(actorCpu, rounds), "us/IO");
     if (depth == 1) {
-      figures.report(name + ".raw", median(rawRatio), "of-fio");
-      figures.report(name + ".actor", median(actorRatio), "of-fio");
+      figures.report(name + ".raw", median(rawRatio, rounds), "of-fio");
+      figures.report(name + ".actor", median(actorRatio, rounds), "of-fio");
     } else {
-      figures.atLeast(name + ".raw", median(rawRatio), "of-fio", 0.95);
-      figures.atLeast(name + ".actor", median(actorRatio), "of-fio", 0.90);
+      figures.atLeast(name + ".raw", median(rawRatio, rounds), "of-fio", 0.95);
+      figures.atLeast(name + ".actor", median(actorRatio, rounds), "of-fio", 0.90);
     }
     // The smallest round: the compiler and a growing buffer pool allocate too, but only once.
     figures.atMost(name + ".raw.allocated", rawAllocated, "bytes/IO", 0.01);
     figures.report(name + ".actor.allocated", actorAllocated, "bytes/IO");
   }
 
-  static double median(double[] values) {
-    double[] sorted = values.clone();
+  private static double median(double[] values, int count) {
+    double[] sorted = Arrays.copyOf(values, count);
     Arrays.sort(sorted);
     int middle = sorted.length / 2;
     return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -115,8 +115,14 @@ final class Metrics {
   private void disks() {
     CounterSnapshot.Builder errors =
         CounterSnapshot.builder().name("spared_disk_errors").help("Errors of a disk by kind");
+    GaugeSnapshot.Builder held =
+        GaugeSnapshot.builder()
+            .name("spared_disk_held_requests")
+            .help("Abandoned requests that the kernel still holds");
     for (DeviceStatus device : devices) {
       for (DeviceStatus.DiskStatus disk : device.disks()) {
+        held.dataPoint(
+            gaugePoint(Labels.of("device", device.name(), "disk", disk.role()), disk.held()));
         Map<String, Long> kinds = new TreeMap<>();
         kinds.put("media", disk.mediaErrors());
         kinds.put("transport", disk.transportErrors());
@@ -130,6 +136,7 @@ final class Metrics {
       }
     }
     all.metricSnapshot(errors.build());
+    all.metricSnapshot(held.build());
   }
 
   private void operations() {

@@ -48,6 +48,7 @@ import org.apache.pekko.http.javadsl.model.HttpRequest;
 import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.http.javadsl.model.MediaTypes;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
+import org.apache.pekko.http.scaladsl.model.EntityStreamSizeException;
 import org.apache.pekko.stream.OverflowStrategy;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.util.ByteString;
@@ -114,6 +115,9 @@ public final class Routes {
       Throwable cause = failure.getCause() == null ? failure : failure.getCause();
       if (cause instanceof BadRequest bad) {
         return refusal(400, String.valueOf(bad.getMessage()), json);
+      }
+      if (cause instanceof EntityStreamSizeException) {
+        return refusal(413, "the body is longer than " + MOST_BODY_BYTES + " bytes", json);
       }
       return refusal(504, "the daemon did not answer in time: " + cause.getMessage(), json);
     });

@@ -58,6 +58,7 @@ public final class Trial implements AutoCloseable {
   private final Map<String, List<Path>> furtherSpares = new HashMap<>();
   private final StringBuilder configuration = new StringBuilder();
   private Optional<Daemon> daemon = Optional.empty();
+  private boolean bare;
 
   public Trial(Path directory) {
     this.directory = directory;
@@ -144,6 +145,12 @@ public final class Trial implements AutoCloseable {
     return directory.resolve(name + "-spare.img");
   }
 
+  /** For measurements: no faults, and no policy that a command may not change. */
+  public Trial bare() {
+    bare = true;
+    return this;
+  }
+
   /** Starts the daemon with these devices. */
   public Trial start(String... names) throws IOException {
     StringBuilder text = new StringBuilder("spared {\n");
@@ -152,26 +159,38 @@ public final class Trial implements AutoCloseable {
     text.append("engine { rings = 1, buffers = 16 MiB }\n");
     text.append("nbd.listen = [\"unix:").append(directory.resolve("nbd.sock")).append("\"]\n");
     text.append("defaults { commit-timeout = 1 s, request-deadline = 2 s, open-deadline = 2 s\n");
-    text.append("drain-deadline = 4 s, surface-scan = false }\n");
+    text.append("drain-deadline = 4 s").append(bare ? " }\n" : ", surface-scan = false }\n");
     text.append(configuration);
+    String wrapped = bare ? "" : "fault:";
     for (String name : names) {
       text.append("devices.").append(name);
-      text.append(" { main = \"fault:").append(mains.get(name)).append("\"\n");
-      text.append("spares = [\"fault:").append(spare(name)).append("\"");
+      text.append(" { main = \"").append(wrapped).append(mains.get(name)).append("\"\n");
+      text.append("spares = [\"").append(wrapped).append(spare(name)).append("\"");
       for (Path more : furtherSpares.getOrDefault(name, List.of())) {
-        text.append(", \"fault:").append(more).append("\"");
+        text.append(", \"").append(wrapped).append(more).append("\"");
       }
       text.append("] }\n");
     }
-    ConfigReading reading = ConfigReading.ofText(text.append("}\n").toString());
+    Files.writeString(config(), text.append("}\n"));
+    ConfigReading reading = ConfigReading.read(Optional.of(config()));
     daemon =
         Optional.of(
             Daemon.start(
-                Optional.empty(),
+                Optional.of(config()),
                 reading
                     .config()
                     .orElseThrow(() -> new IOException(reading.problems().toString()))));
     return this;
+  }
+
+  /** What the daemon was started with, and reads again when told to. */
+  public Path config() {
+    return directory.resolve("spared.conf");
+  }
+
+  /** The export of a device, as other NBD clients name it. */
+  public String uri(String name) {
+    return "nbd+unix:///" + name + "?socket=" + directory.resolve("nbd.sock");
   }
 
   public Path socket() {

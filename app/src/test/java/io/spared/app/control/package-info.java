@@ -1,0 +1,4 @@
+@NullMarked
+package io.spared.app.control;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.spared.app.ctl;
+
+import org.jspecify.annotations.NullMarked;
