@@ -49,6 +49,9 @@ final class Commits {
     /** A step of replacing main. */
     record Replacing(Replacement.Step step) implements Purpose {}
 
+    /** The set-up takes another form. */
+    record Converting() implements Purpose {}
+
     /** The mark of a clean stop. */
     record CleanMark() implements Purpose {}
 

@@ -242,6 +242,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           now.replacement().cancel(cancel.replyTo());
         }
       }
+      case DeviceCommand.Convert convert -> {
+        Serving now = serving;
+        if (mayGoOn(Ask.SET, convert.replyTo()) && now != null) {
+          now.convert(convert.form(), convert.replyTo());
+        }
+      }
       case DeviceCommand.SetPolicy set -> setPolicy(set);
       case DeviceCommand.Reconfigure reconfigure -> reconfigure(reconfigure);
       case DeviceCommand.InjectFault fault -> fault.replyTo().tell(inject(fault));
@@ -711,6 +717,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           step();
         }
       }
+      case DeviceNews.LabelAnswered answered -> {
+        if (now != null) {
+          now.labelAnswered();
+        }
+      }
       case DeviceNews.StatusOverdue late -> answerStatus();
       case DeviceNews.PartEnded ended -> {}
       case DeviceNews.FrontendGone gone -> {}
@@ -921,17 +932,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           openNow(held.remove());
         }
       }
-      case Effect.RefuseHeld refuse -> {
-        while (!heldDescriptions.isEmpty()) {
-          heldDescriptions.remove().tell(description());
-        }
-        while (!held.isEmpty()) {
-          held.remove()
-              .replyTo()
-              .tell(new DeviceCommand.QueueOpening.NotOpened(refuse.sentence(), false));
-        }
-      }
+      case Effect.RefuseHeld refuse -> refuseHeld(refuse.sentence());
       case Effect.Drain drain -> {
+        refuseHeld("the device is being stopped");
         Serving now = serving;
         if (now != null) {
           Freezing freeze = freezing;
@@ -951,6 +954,15 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         giveBack();
         run = newRun();
       }
+    }
+  }
+
+  private void refuseHeld(String sentence) {
+    while (!heldDescriptions.isEmpty()) {
+      heldDescriptions.remove().tell(description());
+    }
+    while (!held.isEmpty()) {
+      held.remove().replyTo().tell(new DeviceCommand.QueueOpening.NotOpened(sentence, false));
     }
   }
 

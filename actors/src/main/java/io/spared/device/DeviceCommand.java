@@ -1,6 +1,7 @@
 package io.spared.device;
 
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.format.Form;
 import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import java.util.List;
@@ -109,6 +110,9 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
 
   /** Main stays as it is after all; answered when that is durable. */
   record CancelReplace(ActorRef<Answer> replyTo) implements Public {}
+
+  /** The set-up takes another form; answered when that is durable, or with why not. */
+  record Convert(Form form, ActorRef<Answer> replyTo) implements Public {}
 
   /** Change a policy durably. Refused for what the configuration fixes. */
   record SetPolicy(String name, String value, ActorRef<Answer> replyTo) implements Public {}

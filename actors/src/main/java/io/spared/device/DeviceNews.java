@@ -117,6 +117,9 @@ sealed interface DeviceNews extends DeviceCommand {
   /** The new disk is main: its claim is the device's from now on. */
   record MainSwitched(long run, DiskClaim claim, DiskAddress address) implements ForReplacement {}
 
+  /** Requests to main's label have ended. */
+  record LabelAnswered(long run) implements DeviceNews {}
+
   record StatusOverdue(long run) implements DeviceNews {}
 
   record FreezeOverdue(long run, long freezeId) implements DeviceNews {}

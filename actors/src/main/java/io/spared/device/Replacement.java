@@ -882,11 +882,18 @@ final class Replacement {
 
   /**
    * For the commit of a clean stop, after all was flushed: what was written went to both disks, so
-   * nothing of it is to be copied again, unless something was still to be.
+   * nothing of it is to be copied again, and the cursor is where the copier was; unless something
+   * was still to be copied again.
    */
   List<Change> cleanChanges() {
     boolean nothingAgain = progress.map(CopyProgress::againBytes).orElse(1L) == 0;
-    return phase == Phase.STOPPED && isWhole && nothingAgain ? forgetWritten() : List.of();
+    Mirror last = mirror;
+    if (phase != Phase.STOPPED || !isWhole || !nothingAgain || last == null) {
+      return List.of();
+    }
+    List<Change> changes = forgetWritten();
+    changes.add(new Change.ReplaceMoved(last.belowBytes()));
+    return changes;
   }
 
   /** Gives up what it holds; the metadata says how to go on. */

@@ -12,6 +12,7 @@ import io.spared.format.Change;
 import io.spared.format.DeviceImage;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
+import io.spared.format.Form;
 import io.spared.format.LostBits;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
@@ -95,6 +96,7 @@ final class Serving {
   private final Lookup lookup = new Lookup();
   private final Replacement replacement;
   private Disk main;
+  private @Nullable FormChange formChange;
   private QueuePolicy policy;
   private DeviceSettings settings;
   private @Nullable ActorRef<ScrubberCommand> scrubber;
@@ -179,6 +181,24 @@ final class Serving {
 
   Disk main() {
     return main;
+  }
+
+  void convert(Form to, ActorRef<Answer> asker) {
+    FormChange before = formChange;
+    if (before != null && !before.isOver()) {
+      asker.tell(new Answer.Refused("its form is being changed already"));
+      return;
+    }
+    FormChange next = new FormChange(run, this, to, asker);
+    formChange = next;
+    next.begin();
+  }
+
+  void labelAnswered() {
+    FormChange going = formChange;
+    if (going != null) {
+      going.answered();
+    }
   }
 
   /** Of the last flush; the new disk's own are the replacement's matter. */
@@ -922,6 +942,10 @@ final class Serving {
           spareLife().returned(returning.extent());
         }
       }
+      case Commits.Purpose.Converting converting -> {
+        FormChange going = formChange;
+        return going == null ? List.of() : going.ended(result, sentence);
+      }
       case Commits.Purpose.Replacing step -> {
         return replacement.ended(step.step(), result, sentence);
       }
@@ -1292,6 +1316,10 @@ final class Serving {
         });
     stopScrubber();
     replacement.release();
+    FormChange converting = formChange;
+    if (converting != null) {
+      converting.giveUp();
+    }
     flushes.detach();
   }
 }

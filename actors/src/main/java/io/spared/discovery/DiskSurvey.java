@@ -7,6 +7,7 @@ import io.spared.format.CopyLayout;
 import io.spared.format.CopyReader;
 import io.spared.format.CopyReading;
 import io.spared.format.ExtentKind;
+import io.spared.format.Form;
 import io.spared.format.FormatException;
 import io.spared.format.MainLabel;
 import io.spared.format.Reading;
@@ -50,6 +51,8 @@ public final class DiskSurvey implements Reading {
   private boolean labelRead;
   private boolean tableChosen;
   private int tableBytes;
+  private @Nullable DiskSurvey tail;
+  private long tailOffsetBytes;
 
   public DiskSurvey(DiskAddress address, DiskGeometry geometry, DiskIdentity identity) {
     this.address = address;
@@ -59,7 +62,8 @@ public final class DiskSurvey implements Reading {
 
   /** All that was found, after {@link #next()} was empty. */
   public DiskFinding result() {
-    return new DiskFinding(address, geometry, identity, table, label, copies, notes);
+    Optional<DiskFinding> ofTail = Optional.ofNullable(tail).map(DiskSurvey::result);
+    return new DiskFinding(address, geometry, identity, table, label, copies, notes, ofTail);
   }
 
   private boolean readsTables() {
@@ -74,6 +78,13 @@ public final class DiskSurvey implements Reading {
   public Optional<Step> next() {
     if (!labelRead) {
       return Optional.of(new Step(MainLabel.offsetBytes(geometry.sizeBytes()), UNIT));
+    }
+    DiskSurvey spare = tail;
+    if (spare != null) {
+      // What stands where a spare's own tables would is the device's data.
+      return spare
+          .next()
+          .map(step -> new Step(tailOffsetBytes + step.offsetBytes(), step.lengthBytes()));
     }
     if (readsTables()) {
       return Optional.of(new Step(tableOffsetBytes(), Math.max(UNIT, tableBytes)));
@@ -97,6 +108,8 @@ public final class DiskSurvey implements Reading {
     if (!labelRead) {
       labelRead = true;
       acceptLabel(bytes);
+    } else if (tail != null) {
+      tail.accept(bytes);
     } else if (readsTables()) {
       acceptTable(bytes);
     } else {
@@ -109,6 +122,8 @@ public final class DiskSurvey implements Reading {
     if (!labelRead) {
       labelRead = true;
       notes.add("its end, where a label would stand, cannot be read: " + reason);
+    } else if (tail != null) {
+      tail.failed(reason);
     } else if (readsTables()) {
       addTable(Optional.empty(), "spare's table: it cannot be read: " + reason);
     } else {
@@ -118,11 +133,40 @@ public final class DiskSurvey implements Reading {
 
   private void acceptLabel(ByteBuffer bytes) {
     try {
-      label = Optional.of(MainLabel.read(bytes, geometry.sizeBytes()));
+      MainLabel read = MainLabel.read(bytes, geometry.sizeBytes());
+      label = Optional.of(read);
+      if (read.form() == Form.SELF_SPARE) {
+        surveyTail(read);
+      }
     } catch (FormatException e) {
       if (e.trouble() != FormatException.Trouble.BLANK) {
         notes.add(e.sentence());
       }
+    }
+  }
+
+  private void surveyTail(MainLabel read) {
+    tailOffsetBytes = read.dataOffsetBytes() + read.deviceBytes();
+    long bytes = MainLabel.offsetBytes(geometry.sizeBytes()) - tailOffsetBytes;
+    if (bytes < SpareTable.DISK_BYTES_MIN) {
+      notes.add("its label says that its tail is its spare, but there is none");
+      return;
+    }
+    try {
+      tail =
+          new DiskSurvey(
+              DiskAddress.tailOf(address, bytes),
+              new DiskGeometry(
+                  bytes,
+                  geometry.logicalSectorBytes(),
+                  geometry.physicalSectorBytes(),
+                  geometry.discardGranularityBytes(),
+                  geometry.rotational(),
+                  geometry.volatileCache(),
+                  geometry.maxTransferBytes()),
+              identity);
+    } catch (IllegalArgumentException none) {
+      notes.add("its spare cannot be opened: " + none.getMessage());
     }
   }
 
@@ -168,6 +212,9 @@ public final class DiskSurvey implements Reading {
 
   /** For a disk that stopped answering: what was found until then, with the reason. */
   public DiskFinding brokenOff(String reason) {
+    if (tail != null) {
+      tail.brokenOff(reason);
+    }
     @Nullable UUID half = waitingFor.peek();
     notes.add(
         half == null ? reason : reason + ", while the copies of device " + half + " were read");

@@ -21,7 +21,9 @@ final class FoundDisks {
   private final Map<UUID, List<DiskFinding>> byDevice = new HashMap<>();
 
   FoundDisks(List<DiskFinding> disks) {
-    for (DiskFinding disk : disks) {
+    List<DiskFinding> all = new ArrayList<>(disks);
+    disks.forEach(disk -> disk.tail().ifPresent(all::add));
+    for (DiskFinding disk : all) {
       disk.table().ifPresent(table -> add(bySpare, table.spareId(), disk));
       disk.copies().keySet().forEach(deviceId -> add(byDevice, deviceId, disk));
       disk.label().ifPresent(label -> add(byTrait, labelTrait(label.mainId()), disk));

@@ -263,7 +263,7 @@ public final class SetUpJudge {
     private void main(DeviceImage image) {
       List<MainMatch> matches =
           disks.resembling(image.main()).stream()
-              .filter(disk -> disk.table().isEmpty() || image.form() == Form.SELF_SPARE)
+              .filter(disk -> disk.table().isEmpty())
               .map(disk -> MainMatch.of(image, disk))
               .toList();
       List<MainMatch> clear = matches.stream().filter(MainMatch::isClear).toList();

@@ -234,6 +234,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       gaveUpWith = address + ": is closed";
       return;
     }
+    if (disk.address().toString().contains("tail:")) {
+      gaveUpWith = address + ": a tail becomes a spare by create --self-spare only";
+      return;
+    }
     for (DiskIdentity.Content content : disk.identity().contents()) {
       gaveUpWith =
           address + ": holds " + content.kind() + ", which would be destroyed; wipe it first";

@@ -25,6 +25,9 @@ public final class Addresses {
     if (text.startsWith("fault:")) {
       return new DiskAddress.OfFault(parse(text.substring("fault:".length())));
     }
+    if (text.startsWith("tail:")) {
+      return DiskAddress.parse(text);
+    }
     if (text.startsWith("memory:")) {
       String rest = text.substring("memory:".length());
       Matcher matcher = MEMORY.matcher(rest);
@@ -57,6 +60,7 @@ public final class Addresses {
     return switch (address) {
       case DiskAddress.OfFault fault -> base(fault.inner());
       case DiskAddress.OfPath path -> path.toString();
+      case DiskAddress.OfTail tail -> tail.toString();
       case DiskAddress.OfMemory memory -> memory.toString();
       case DiskAddress.OfNbd nbd -> nbd.toString();
     };

@@ -18,6 +18,7 @@ import io.spared.discovery.Judgement;
 import io.spared.ffi.disk.ByteSize;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.system.IoFlusher;
+import io.spared.format.Form;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -339,6 +340,16 @@ public final class Routes {
       case "spares" -> addSpare(name, body, json);
       case "evacuate" -> evacuate(name, body, json);
       case "replace" -> replace(name, body, json);
+      case "convert" -> {
+        Form form =
+            switch (text(body, "form")) {
+              case "adopt" -> Form.ADOPT;
+              case "labelled" -> Form.LABELLED;
+              default -> throw new BadRequest("a set-up can become adopt or labelled");
+            };
+        yield ask(
+            name, "convert to " + form, json, replyTo -> new DeviceCommand.Convert(form, replyTo));
+      }
       case "cancel-replace" -> ask(name, action, json, DeviceCommand.CancelReplace::new);
       case "freeze" -> ask(name, action, json, DeviceCommand.Freeze::new);
       case "thaw" -> ask(name, action, json, DeviceCommand.Thaw::new);

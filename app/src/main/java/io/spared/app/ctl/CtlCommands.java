@@ -219,6 +219,19 @@ final class CtlCommands {
 
   @Command(
       description = {
+        "Changes the form of a running device's set-up.",
+        "labelled: main gets a label behind the device, where there must be room for it.",
+        "adopt: the label goes. The self-spare form is left by giving the device another spare first."
+      })
+  int convert(
+      @Parameters(paramLabel = "NAME") String name,
+      @Parameters(paramLabel = "adopt|labelled") String form)
+      throws CtlException {
+    return show("POST", device(name) + "/convert", Json.object(Map.of("form", form)));
+  }
+
+  @Command(
+      description = {
         "Another disk, which must be empty, takes the place of main or of a spare while the device"
             + " serves.",
         "main: is copied to it; what cannot be read moves to a spare, and is lost where it stays"
@@ -285,19 +298,26 @@ final class CtlCommands {
   @Command(
       description = {
         "Makes a device. The adopt form (default) leaves every byte of main as it is.",
-        "With --labelled, main gets a label at its end, which must be free."
+        "With --labelled, main gets a label at its end, which must be free.",
+        "With --self-spare SIZE, the tail of main, which must be free, becomes its spare."
       })
   int create(
       @Parameters(paramLabel = "NAME") String name,
       @Option(names = "--main", required = true, paramLabel = "DISK") String main,
-      @Option(names = "--spare", required = true, paramLabel = "DISK") List<String> spares,
+      @Option(names = "--spare", paramLabel = "DISK") @Nullable List<String> spares,
       @Option(names = "--labelled") boolean labelled,
+      @Option(names = "--self-spare", paramLabel = "SIZE", description = "such as 64M")
+          @Nullable String selfSpare,
       @Option(names = "--block", defaultValue = "4", paramLabel = "KIB", description = "4 to 64")
           int blockKiB,
       @Option(names = "--copies", defaultValue = "5", description = "3, 5, 7 or 9") int copies,
       @Option(names = "--force", description = "write over what is recognised") boolean force)
       throws CtlException {
-    return offline().create(name, main, spares, labelled, blockKiB, copies, force);
+    List<String> all = spares == null ? List.of() : spares;
+    if (all.isEmpty() == (selfSpare == null) || (labelled && selfSpare != null)) {
+      throw new CtlException(Ctl.USAGE, "a device needs either --spare DISK or --self-spare SIZE");
+    }
+    return offline().create(name, main, all, labelled, selfSpare, blockKiB, copies, force);
   }
 
   @Command(description = "Shows what stands on disks: every copy, its verdict, the table.")

@@ -1,5 +1,6 @@
 package io.spared.app.ctl;
 
+import io.spared.app.config.Addresses;
 import io.spared.app.files.HostIdentity;
 import io.spared.app.offline.Corruption;
 import io.spared.app.offline.Creation;
@@ -11,6 +12,7 @@ import io.spared.app.offline.OfflineDisks;
 import io.spared.app.offline.OfflineException;
 import io.spared.app.offline.Reports;
 import io.spared.app.offline.Survey;
+import io.spared.ffi.disk.ByteSize;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.format.CopyConsent;
@@ -49,6 +51,7 @@ final class OfflineCommands {
       String main,
       List<String> spares,
       boolean labelled,
+      @Nullable String selfSpare,
       int blockKiB,
       int copies,
       boolean force)
@@ -60,8 +63,8 @@ final class OfflineCommands {
                   new Creation.Request(
                       name,
                       main,
-                      spares,
-                      labelled ? Form.LABELLED : Form.ADOPT,
+                      selfSpare == null ? spares : List.of(tail(main, selfSpare)),
+                      selfSpare != null ? Form.SELF_SPARE : labelled ? Form.LABELLED : Form.ADOPT,
                       blockKiB * 1024,
                       copies,
                       force,
@@ -73,6 +76,14 @@ final class OfflineCommands {
       print(answer, made.sentence());
       return Ctl.DONE;
     });
+  }
+
+  private static String tail(String main, String size) throws OfflineException {
+    try {
+      return DiskAddress.tailOf(Addresses.parse(main), ByteSize.parse(size)).toString();
+    } catch (IllegalArgumentException wrong) {
+      throw new OfflineException(String.valueOf(wrong.getMessage()));
+    }
   }
 
   int inspect(List<String> texts) throws CtlException {
@@ -277,6 +288,7 @@ final class OfflineCommands {
   private static boolean isFile(DiskAddress address) {
     return switch (address) {
       case DiskAddress.OfPath path -> java.nio.file.Files.isRegularFile(path.path());
+      case DiskAddress.OfTail tail -> isFile(tail.whole());
       case DiskAddress.OfMemory memory -> true;
       case DiskAddress.OfFault fault -> isFile(fault.inner());
       case DiskAddress.OfNbd nbd -> false;
@@ -303,11 +315,12 @@ final class OfflineCommands {
                 ? main + ": is not the main disk of any device on these spares"
                 : main + ": several devices on these spares have a main disk of this size");
       }
-      Map<Integer, String> paths = new HashMap<>();
+      Map<Integer, Leaving.SparePath> paths = new HashMap<>();
       for (SpareMember spare : images.get(0).spares().values()) {
         survey
             .spare(spare.spareId())
-            .ifPresent(disk -> paths.put(spare.index(), disk.disk().address().toString()));
+            .ifPresent(
+                disk -> paths.put(spare.index(), Leaving.SparePath.of(disk, mainDisk.sizeBytes())));
       }
       List<String> lines =
           Leaving.dmsetup(images.get(0), mainDisk.disk().address().toString(), paths);

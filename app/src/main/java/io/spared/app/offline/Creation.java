@@ -1,6 +1,7 @@
 package io.spared.app.offline;
 
 import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.world.World;
@@ -179,7 +180,7 @@ public final class Creation {
     DeviceImage image = image(deviceId, geometry, main, spares, placement);
     place(imported, image, spares);
     write(image, spares, placement);
-    if (request.form() == Form.LABELLED) {
+    if (request.form() != Form.ADOPT) {
       label(image, main);
     }
     return new Made(
@@ -209,8 +210,15 @@ public final class Creation {
     Disk disk = main.disk();
     int sectorBytes = disk.geometry().logicalSectorBytes();
     long bytes = disk.geometry().sizeBytes() / sectorBytes * sectorBytes;
-    if (request.form() == Form.LABELLED) {
+    if (request.form() != Form.ADOPT) {
       bytes = MainLabel.offsetBytes(disk.geometry().sizeBytes()) / sectorBytes * sectorBytes;
+      if (request.form() == Form.SELF_SPARE) {
+        bytes -= tailBytes();
+        if (bytes <= 0) {
+          throw new OfflineException(
+              disk.address() + ": its tail has to be smaller than the disk; name a smaller one");
+        }
+      }
       for (DiskIdentity.Content content : disk.identity().contents()) {
         if (content.endBytes() > bytes) {
           throw new OfflineException(
@@ -219,8 +227,9 @@ public final class Creation {
                   + content.kind()
                   + " reaches to byte "
                   + content.endBytes()
-                  + ", where the label would stand; shrink it, or create the device without"
-                  + " --labelled");
+                  + ", where the "
+                  + (request.form() == Form.LABELLED ? "label" : "spare")
+                  + " would stand; shrink it, or use the adopt form");
         }
       }
       requireBlankTail(main);
@@ -232,17 +241,40 @@ public final class Creation {
     }
   }
 
-  /** The place of the label must be zeros: what stands there may be somebody's. */
+  /** The spare of the self-spare form is the tail of main: how much of it. */
+  private long tailBytes() throws OfflineException {
+    DiskAddress spare = DiskAddress.parse(request.spares().get(0));
+    while (spare instanceof DiskAddress.OfFault fault) {
+      spare = fault.inner();
+    }
+    if (request.spares().size() != 1
+        || !(spare instanceof DiskAddress.OfTail tail)
+        || tail.sizeBytes() % MEGABYTE != 0
+        || tail.sizeBytes() < SpareTable.DISK_BYTES_MIN) {
+      throw new OfflineException(
+          "the self-spare form has one spare, the tail of main, of whole MiB and 4 MiB at least");
+    }
+    return tail.sizeBytes();
+  }
+
+  /** The place of label and tail must be zeros: what stands there may be somebody's. */
   private void requireBlankTail(OfflineDisk main) throws OfflineException {
-    long at = MainLabel.offsetBytes(main.sizeBytes());
+    long from = MainLabel.offsetBytes(main.sizeBytes());
+    if (request.form() == Form.SELF_SPARE) {
+      from -= tailBytes();
+    }
     try {
-      ByteBuffer tail = main.read(at, MainLabel.BYTES);
-      while (tail.hasRemaining()) {
-        if (tail.get() != 0 && !request.force()) {
-          throw new OfflineException(
-              main.disk().address()
-                  + ": its last 4 KiB are not empty, so nobody can say that they are free; use the"
-                  + " adopt form, or --force");
+      for (long at = from; at < main.sizeBytes() && !request.force(); at += MEGABYTE) {
+        ByteBuffer tail = main.read(at, (int) Math.min(MEGABYTE, main.sizeBytes() - at));
+        while (tail.hasRemaining()) {
+          if (tail.get() != 0) {
+            throw new OfflineException(
+                main.disk().address()
+                    + ": its last "
+                    + (main.sizeBytes() - from) / 1024
+                    + " KiB are not empty, so nobody can say that they are free; use the adopt"
+                    + " form, or --force");
+          }
         }
       }
     } catch (IOException unreadable) {
@@ -445,7 +477,7 @@ public final class Creation {
         new MainLabel(
             image.main().mainId(),
             image.deviceId(),
-            Form.LABELLED,
+            image.form(),
             main.sizeBytes(),
             0,
             image.geometry().deviceBytes());

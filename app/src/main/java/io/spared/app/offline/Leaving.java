@@ -1,7 +1,9 @@
 package io.spared.app.offline;
 
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.format.DeviceImage;
 import io.spared.format.LostBits;
+import io.spared.format.MainLabel;
 import io.spared.format.RemapEntries;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +23,22 @@ public final class Leaving {
   /** A run of the device. */
   record Segment(long startSector, long sectors, String target) {}
 
+  /** A disk, and where the spare begins on it: a tail begins somewhere. */
+  public record SparePath(String path, long firstSector) {
+    /** Of an open spare. */
+    public static SparePath of(OfflineDisk spare, long mainBytes) {
+      DiskAddress address = spare.disk().address();
+      while (address instanceof DiskAddress.OfFault fault) {
+        address = fault.inner();
+      }
+      return address instanceof DiskAddress.OfTail tail
+          ? new SparePath(
+              tail.whole().toString(),
+              (MainLabel.offsetBytes(mainBytes) - tail.sizeBytes()) / DM_SECTOR_BYTES)
+          : new SparePath(spare.disk().address().toString(), 0);
+    }
+  }
+
   /** Where a block lives. */
   private record Target(int spare, long slot, LostBits lost) {}
 
@@ -28,9 +46,9 @@ public final class Leaving {
    * The table, one segment a line.
    *
    * @param main the path of the main disk
-   * @param spares the paths of the spares by index
+   * @param spares where the spares are, by index
    */
-  public static List<String> dmsetup(DeviceImage image, String main, Map<Integer, String> spares)
+  public static List<String> dmsetup(DeviceImage image, String main, Map<Integer, SparePath> spares)
       throws OfflineException {
     List<String> lines = new ArrayList<>();
     for (Segment segment : segments(image, main, spares)) {
@@ -39,7 +57,7 @@ public final class Leaving {
     return lines;
   }
 
-  static List<Segment> segments(DeviceImage image, String main, Map<Integer, String> spares)
+  static List<Segment> segments(DeviceImage image, String main, Map<Integer, SparePath> spares)
       throws OfflineException {
     TreeMap<Long, Target> remaps = new TreeMap<>();
     RemapEntries.Walk walk = image.entries().walk();
@@ -62,7 +80,7 @@ public final class Leaving {
         segments.add(new Segment(at, start - at, "linear " + main + " " + (mainOffset + at)));
       }
       Target target = entry.getValue();
-      String spare = spares.get(target.spare());
+      SparePath spare = spares.get(target.spare());
       if (spare == null) {
         throw new OfflineException(
             "block "
@@ -85,7 +103,7 @@ public final class Leaving {
   private static void block(
       List<Segment> segments,
       Target target,
-      String spare,
+      SparePath spare,
       long start,
       long blockEnd,
       long unitsPerBlock,
@@ -104,7 +122,10 @@ public final class Leaving {
               runEnd - at,
               lost
                   ? "error"
-                  : "linear " + spare + " " + (target.slot() * unitsPerBlock + at - start)));
+                  : "linear "
+                      + spare.path()
+                      + " "
+                      + (spare.firstSector() + target.slot() * unitsPerBlock + at - start)));
       at = runEnd;
     }
   }

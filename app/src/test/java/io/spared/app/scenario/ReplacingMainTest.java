@@ -105,7 +105,7 @@ final class ReplacingMainTest {
       assertThat(trial.serves("a")).isTrue();
       fill(trial, BLOCKS / 8);
       Path next = trial.empty("next.img");
-      assertThat(replace(trial, next, 12 << 20)).isInstanceOf(Answer.Done.class);
+      assertThat(replace(trial, next, 16 << 20)).isInstanceOf(Answer.Done.class);
       assertThat(trial.until("a", s -> copied(s) > 40L << 20)).isTrue();
       // Below the cursor: to both disks, and recorded.
       trial.client("a", disk -> write(disk, 5, 77));
@@ -125,8 +125,8 @@ final class ReplacingMainTest {
     try (Trial trial = new Trial(directory).create("a").start("a")) {
       assertThat(trial.serves("a")).isTrue();
       fill(trial, BLOCKS / 8);
-      assertThat(replace(trial, trial.empty("next.img"), 16 << 20)).isInstanceOf(Answer.Done.class);
-      assertThat(trial.until("a", s -> copied(s) > 40L << 20)).isTrue();
+      assertThat(replace(trial, trial.empty("next.img"), 40 << 20)).isInstanceOf(Answer.Done.class);
+      assertThat(trial.until("a", s -> copied(s) > 20L << 20)).isTrue();
       trial.client("a", disk -> write(disk, 5, 77));
       trial.stopDaemon();
       trial.start("a");
@@ -148,7 +148,7 @@ final class ReplacingMainTest {
       AtomicBoolean stop = new AtomicBoolean();
       AtomicReference<Throwable> failure = new AtomicReference<>();
       Thread load = load(trial, stop, failure);
-      assertThat(replace(trial, trial.empty("next.img"), 20 << 20)).isInstanceOf(Answer.Done.class);
+      assertThat(replace(trial, trial.empty("next.img"), 40 << 20)).isInstanceOf(Answer.Done.class);
       assertThat(trial.until("a", s -> copied(s) > 8L << 20)).isTrue();
 
       trial.fault("a", "new", "write fail=EIO");

@@ -54,6 +54,8 @@ public final class Trial implements AutoCloseable {
 
   private final Path directory;
   private final Map<String, DeviceImage> images = new HashMap<>();
+  private final Map<String, String> spares = new HashMap<>();
+  private final List<Path> found = new ArrayList<>();
   private final Map<String, String> mains = new HashMap<>();
   private final Map<String, List<Path>> furtherSpares = new HashMap<>();
   private final StringBuilder configuration = new StringBuilder();
@@ -84,8 +86,24 @@ public final class Trial implements AutoCloseable {
 
   private Trial createOn(String name, String main, int blockBytes, long spareBytes)
       throws IOException, OfflineException {
-    mains.put(name, main);
     file(spare(name), spareBytes);
+    return make(name, main, spare(name).toString(), Form.ADOPT, blockBytes);
+  }
+
+  /** Of another form, on new files: the self-spare form has its spare on a tail of 32 MiB. */
+  public Trial create(String name, Form form) throws IOException, OfflineException {
+    file(main(name), DISK_BYTES);
+    if (form == Form.SELF_SPARE) {
+      return make(name, main(name).toString(), "tail:" + (32 << 20) + ":" + main(name), form, 4096);
+    }
+    file(spare(name), DISK_BYTES);
+    return make(name, main(name).toString(), spare(name).toString(), form, 4096);
+  }
+
+  private Trial make(String name, String main, String spare, Form form, int blockBytes)
+      throws IOException, OfflineException {
+    mains.put(name, main);
+    spares.put(name, spare);
     try (OfflineDisks disks = new OfflineDisks()) {
       images.put(
           name,
@@ -94,8 +112,8 @@ public final class Trial implements AutoCloseable {
                   new Creation.Request(
                       name,
                       main,
-                      List.of(spare(name).toString()),
-                      Form.ADOPT,
+                      List.of(spare),
+                      form,
                       blockBytes,
                       5,
                       false,
@@ -151,6 +169,24 @@ public final class Trial implements AutoCloseable {
     return this;
   }
 
+  /** The daemon finds what stands on these files, and starts it. */
+  public Trial startFinding(Path... files) throws IOException {
+    found.addAll(List.of(files));
+    return start();
+  }
+
+  /** The same for another main and no spare but the further ones, as the metadata has it now. */
+  public void configure(String name, Path main, Path spare) {
+    mains.put(name, main.toString());
+    spares.put(name, spare.toString());
+  }
+
+  public boolean isThere(String name) {
+    Optional<ActorRef<DeviceCommand>> known =
+        ask(daemon().host(), replyTo -> new HostCommand.Find(name, replyTo));
+    return known.isPresent();
+  }
+
   /** Starts the daemon with these devices. */
   public Trial start(String... names) throws IOException {
     StringBuilder text = new StringBuilder("spared {\n");
@@ -161,11 +197,16 @@ public final class Trial implements AutoCloseable {
     text.append("defaults { commit-timeout = 1 s, request-deadline = 2 s, open-deadline = 2 s\n");
     text.append("drain-deadline = 4 s").append(bare ? " }\n" : ", surface-scan = false }\n");
     text.append(configuration);
+    if (!found.isEmpty()) {
+      text.append("discovery { activate = true, delay = 10 ms, files = [\"");
+      text.append(String.join("\", \"", found.stream().map(Path::toString).toList()));
+      text.append("\"] }\n");
+    }
     String wrapped = bare ? "" : "fault:";
     for (String name : names) {
       text.append("devices.").append(name);
       text.append(" { main = \"").append(wrapped).append(mains.get(name)).append("\"\n");
-      text.append("spares = [\"").append(wrapped).append(spare(name)).append("\"");
+      text.append("spares = [\"").append(wrapped).append(spares.get(name)).append("\"");
       for (Path more : furtherSpares.getOrDefault(name, List.of())) {
         text.append(", \"").append(wrapped).append(more).append("\"");
       }

@@ -24,6 +24,32 @@ public sealed interface DiskAddress {
     }
   }
 
+  /**
+   * The last bytes of a disk before the label at its end: the spare of a main disk that is its own.
+   * One process may own the whole disk and its tail side by side.
+   */
+  record OfTail(OfPath whole, long sizeBytes) implements DiskAddress {
+    @Override
+    public String toString() {
+      return "tail:" + sizeBytes + ":" + whole;
+    }
+  }
+
+  /**
+   * The tail of a disk of this address.
+   *
+   * @throws IllegalArgumentException for an address that has none
+   */
+  static DiskAddress tailOf(DiskAddress address, long sizeBytes) {
+    return switch (address) {
+      case OfPath path -> new OfTail(path, sizeBytes);
+      case OfFault fault -> new OfFault(tailOf(fault.inner(), sizeBytes));
+      case OfTail tail -> throw new IllegalArgumentException(tail + " has no tail of its own");
+      case OfMemory memory -> throw new IllegalArgumentException(memory + " has no tail");
+      case OfNbd nbd -> throw new IllegalArgumentException(nbd + " has no tail");
+    };
+  }
+
   /** Bytes in this process, gone with it; the name tells several of one size apart. */
   record OfMemory(long sizeBytes, int sectorBytes, String name) implements DiskAddress {
     @Override

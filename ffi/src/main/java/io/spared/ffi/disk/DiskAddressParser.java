@@ -24,6 +24,9 @@ final class DiskAddressParser {
       }
       return new DiskAddress.OfFault(parse(text.substring("fault:".length()), depth + 1));
     }
+    if (text.startsWith("tail:")) {
+      return tail(text);
+    }
     if (text.startsWith("memory:")) {
       return memory(text);
     }
@@ -43,7 +46,7 @@ final class DiskAddressParser {
                   + text
                   + "' has the unknown kind '"
                   + text.substring(0, colon)
-                  + ":'; choose an absolute path, memory:, nbd: or fault:"
+                  + ":'; choose an absolute path, tail:, memory:, nbd: or fault:"
               : "'" + text + "' is not an absolute path; write it from the root, such as /dev/sdb");
     }
     try {
@@ -51,6 +54,18 @@ final class DiskAddressParser {
     } catch (InvalidPathException e) {
       throw new IllegalArgumentException("'" + text + "' cannot be a path: " + e.getReason(), e);
     }
+  }
+
+  private static DiskAddress tail(String text) {
+    String rest = text.substring("tail:".length());
+    int colon = rest.indexOf(':');
+    if (colon < 0 || !rest.substring(colon + 1).startsWith("/")) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is not a tail; write its size and its disk, such as tail:64M:/dev/sdb");
+    }
+    return new DiskAddress.OfTail(
+        new DiskAddress.OfPath(Path.of(rest.substring(colon + 1))),
+        ByteSize.parse(rest.substring(0, colon)));
   }
 
   private static DiskAddress memory(String text) {

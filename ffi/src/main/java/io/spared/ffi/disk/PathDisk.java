@@ -12,18 +12,24 @@ final class PathDisk implements Disk {
   private final FileEngine.FileKind kind;
   private final DiskGeometry geometry;
   private final DiskIdentity identity;
+  private final long baseBytes;
 
+  /**
+   * @param baseBytes where it begins in the file
+   */
   PathDisk(
       DiskAddress address,
       Descriptor file,
       FileEngine.FileKind kind,
       DiskGeometry geometry,
-      DiskIdentity identity) {
+      DiskIdentity identity,
+      long baseBytes) {
     this.address = address;
     this.file = file;
     this.kind = kind;
     this.geometry = geometry;
     this.identity = identity;
+    this.baseBytes = baseBytes;
   }
 
   @Override
@@ -47,7 +53,7 @@ final class PathDisk implements Disk {
       throw new IllegalArgumentException(
           "the disk " + address + " cannot be used by an engine of kind " + engine.kind());
     }
-    return fileEngine.attach(file, kind);
+    return fileEngine.attach(file, kind, baseBytes);
   }
 
   /** Ports see that it is closed; the descriptor goes when the last of them is done with it. */

@@ -16,7 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -25,36 +27,110 @@ import org.jspecify.annotations.Nullable;
  * on files. Every refusal is one sentence that says what, which disk and what to do.
  */
 final class PathDiskOpener {
+  /** What is owned of one disk. */
+  private static final class Owned {
+    @Nullable Descriptor whole;
+    @Nullable Descriptor tail;
+
+    boolean isClosed() {
+      return (whole == null || whole.isClosed()) && (tail == null || tail.isClosed());
+    }
+  }
+
+  /** A label stands in the last of these units of a disk, and a tail ends before it. */
+  private static final int LABEL_BYTES = 4096;
+
   private final HostFiles files;
   private final DiskUsers users;
+  private final Map<Path, Owned> owned = new HashMap<>();
 
   PathDiskOpener(HostFiles files) {
     this.files = files;
     this.users = new DiskUsers(files);
   }
 
-  Disk open(DiskAddress.OfPath address, Mode mode) throws DiskException {
-    Path path = address.path();
+  /**
+   * Opens a disk or its tail.
+   *
+   * @param tailBytes the size of the tail; 0 for the whole disk
+   */
+  Disk open(DiskAddress address, Path path, long tailBytes, Mode mode) throws DiskException {
     Path real = realPath(address, path);
     FileKind kind = kind(address, real);
-    DeviceNode node = null;
-    if (kind == FileKind.BLOCK_DEVICE) {
-      node = node(address, real);
-      if (mode == Mode.OWN) {
-        refuseUsedDevice(address, real, node);
-      }
-    } else if (mode == Mode.OWN) {
-      refuseUsedFile(address, real);
-    }
-    Descriptor file = openFile(address, real, kind, mode, node);
+    DeviceNode node = kind == FileKind.BLOCK_DEVICE ? node(address, real) : null;
+    Descriptor file =
+        mode == Mode.OWN
+            ? own(address, real, kind, node, tailBytes > 0)
+            : openFile(address, real, kind, mode, node);
     try {
-      if (mode == Mode.OWN && kind == FileKind.REGULAR) {
-        lock(address, real, file);
-      }
-      return describe(address, real, kind, node, file);
+      return describe(address, real, kind, node, file, tailBytes);
     } catch (DiskException | RuntimeException e) {
       file.close();
       throw e;
+    }
+  }
+
+  /** Owned once in all processes, but here the whole disk and its tail share the claim. */
+  private Descriptor own(
+      DiskAddress address, Path real, FileKind kind, @Nullable DeviceNode node, boolean tail)
+      throws DiskException {
+    Descriptor beside = shared(real, tail);
+    if (beside != null) {
+      return beside;
+    }
+    if (node != null) {
+      refuseUsedDevice(address, real, node);
+    } else {
+      refuseUsedFile(address, real);
+    }
+    Descriptor file = null;
+    try {
+      file = openFile(address, real, kind, Mode.OWN, node);
+      if (kind == FileKind.REGULAR) {
+        lock(address, real, file);
+      }
+      register(real, tail, file);
+      return file;
+    } catch (DiskException e) {
+      if (file != null) {
+        file.close();
+      }
+      // Its other half may have been opened at this moment.
+      beside = e.reason() == Reason.BUSY ? shared(real, tail) : null;
+      if (beside == null) {
+        throw e;
+      }
+      return beside;
+    }
+  }
+
+  private @Nullable Descriptor shared(Path real, boolean tail) throws DiskException {
+    synchronized (owned) {
+      Owned known = owned.get(real);
+      Descriptor other = known == null ? null : tail ? known.whole : known.tail;
+      Descriptor same = known == null ? null : tail ? known.tail : known.whole;
+      if (other == null || other.isClosed() || (same != null && !same.isClosed())) {
+        return null;
+      }
+      try {
+        Descriptor copy = other.duplicate();
+        register(real, tail, copy);
+        return copy;
+      } catch (NativeException | IllegalStateException closed) {
+        return null;
+      }
+    }
+  }
+
+  private void register(Path real, boolean tail, Descriptor file) {
+    synchronized (owned) {
+      owned.values().removeIf(Owned::isClosed);
+      Owned known = owned.computeIfAbsent(real, path -> new Owned());
+      if (tail) {
+        known.tail = file;
+      } else {
+        known.whole = file;
+      }
     }
   }
 
@@ -251,11 +327,12 @@ final class PathDiskOpener {
   }
 
   private Disk describe(
-      DiskAddress.OfPath address,
+      DiskAddress address,
       Path real,
       FileKind kind,
       @Nullable DeviceNode node,
-      Descriptor file)
+      Descriptor file,
+      long tailBytes)
       throws DiskException {
     try {
       DiskGeometry geometry = node == null ? fileGeometry(file) : deviceGeometry(file, node);
@@ -265,10 +342,12 @@ final class PathDiskOpener {
             "disk " + address + " has a size of " + geometry.sizeBytes() + " bytes; give a larger");
       }
       List<DiskIdentity.Content> contents =
-          Superblocks.read(
-              new AlignedReader(file, geometry.sizeBytes()),
-              geometry.sizeBytes(),
-              geometry.logicalSectorBytes());
+          tailBytes > 0
+              ? List.of()
+              : Superblocks.read(
+                  new AlignedReader(file, geometry.sizeBytes()),
+                  geometry.sizeBytes(),
+                  geometry.logicalSectorBytes());
       DiskIdentity identity =
           node == null
               ? new DiskIdentity(
@@ -285,13 +364,45 @@ final class PathDiskOpener {
                   node.wwn(),
                   node.links(),
                   contents);
-      return new PathDisk(address, file, kind, geometry, identity);
+      return tailBytes > 0
+          ? tail(address, file, kind, geometry, identity, tailBytes)
+          : new PathDisk(address, file, kind, geometry, identity, 0);
     } catch (IOException e) {
       throw new DiskException(
           Reason.IO,
           "disk " + address + " cannot be read: " + e.getMessage() + "; check it and its cable",
           e);
     }
+  }
+
+  private static Disk tail(
+      DiskAddress address,
+      Descriptor file,
+      FileKind kind,
+      DiskGeometry whole,
+      DiskIdentity identity,
+      long tailBytes)
+      throws DiskException {
+    long endBytes = whole.sizeBytes() / LABEL_BYTES * LABEL_BYTES - LABEL_BYTES;
+    if (tailBytes % LABEL_BYTES != 0 || tailBytes >= endBytes) {
+      throw new DiskException(
+          Reason.TOO_SMALL,
+          "disk "
+              + address
+              + ": a tail is whole units of 4 KiB and smaller than its disk, which has "
+              + whole.sizeBytes()
+              + " bytes");
+    }
+    DiskGeometry geometry =
+        new DiskGeometry(
+            tailBytes,
+            whole.logicalSectorBytes(),
+            whole.physicalSectorBytes(),
+            whole.discardGranularityBytes(),
+            whole.rotational(),
+            whole.volatileCache(),
+            whole.maxTransferBytes());
+    return new PathDisk(address, file, kind, geometry, identity, endBytes - tailBytes);
   }
 
   private static DiskGeometry fileGeometry(Descriptor file) throws NativeException {

@@ -27,7 +27,8 @@ public final class SystemDiskOpener implements DiskOpener {
   @Override
   public Disk open(DiskAddress address, Mode mode) throws DiskException {
     return switch (address) {
-      case DiskAddress.OfPath path -> paths.open(path, mode);
+      case DiskAddress.OfPath path -> paths.open(path, path.path(), 0, mode);
+      case DiskAddress.OfTail tail -> paths.open(tail, tail.whole().path(), tail.sizeBytes(), mode);
       case DiskAddress.OfMemory ofMemory -> openMemory(ofMemory, mode);
       case DiskAddress.OfNbd nbd ->
           throw new DiskException(

@@ -11,6 +11,15 @@ public interface FileEngine extends Engine {
     OTHER
   }
 
-  /** A port for this file. The port retains the descriptor until it carries nothing any more. */
-  DiskPort attach(Descriptor file, FileKind kind);
+  /**
+   * A port for this file. The port retains the descriptor until it carries nothing any more.
+   *
+   * @param baseBytes what is added to the offset of every request
+   */
+  DiskPort attach(Descriptor file, FileKind kind, long baseBytes);
+
+  /** A port for the whole of this file. */
+  default DiskPort attach(Descriptor file, FileKind kind) {
+    return attach(file, kind, 0);
+  }
 }

@@ -14,12 +14,19 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
   private final ThreadsEngine engine;
   private final Descriptor file;
   private final FileEngine.FileKind kind;
+  private final long baseBytes;
   private final ThreadPoolExecutor threads;
   private int carried;
   private boolean detached;
   private boolean left;
 
-  ThreadsDiskPort(ThreadsEngine engine, Descriptor file, FileEngine.FileKind kind, int threadsMax) {
+  ThreadsDiskPort(
+      ThreadsEngine engine,
+      Descriptor file,
+      FileEngine.FileKind kind,
+      long baseBytes,
+      int threadsMax) {
+    this.baseBytes = baseBytes;
     this.engine = engine;
     this.file = file.retain();
     this.kind = kind;
@@ -52,7 +59,7 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
       end(request, 0, Errno.ESHUTDOWN);
       return;
     }
-    ThreadsJob job = new ThreadsJob(this, file, kind, request);
+    ThreadsJob job = new ThreadsJob(this, file, kind, baseBytes, request);
     request.engineState = job;
     threads.execute(job);
   }

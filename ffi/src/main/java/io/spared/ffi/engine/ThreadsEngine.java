@@ -101,8 +101,8 @@ public final class ThreadsEngine implements FileEngine {
   }
 
   @Override
-  public DiskPort attach(Descriptor file, FileKind kind) {
-    ThreadsDiskPort port = new ThreadsDiskPort(this, file, kind, threadsPerDisk);
+  public DiskPort attach(Descriptor file, FileKind kind, long baseBytes) {
+    ThreadsDiskPort port = new ThreadsDiskPort(this, file, kind, baseBytes, threadsPerDisk);
     ports.add(port);
     return port;
   }

@@ -41,13 +41,18 @@ final class ThreadsJob implements Runnable {
   private int transferredBytes;
   private @Nullable Errno errno;
 
-  ThreadsJob(ThreadsDiskPort port, Descriptor file, FileEngine.FileKind kind, IoRequest request) {
+  ThreadsJob(
+      ThreadsDiskPort port,
+      Descriptor file,
+      FileEngine.FileKind kind,
+      long baseBytes,
+      IoRequest request) {
     this.port = port;
     this.file = file.retain();
     this.kind = kind;
     this.request = request;
     this.operation = request.operation();
-    this.offsetBytes = request.offsetBytes();
+    this.offsetBytes = baseBytes + request.offsetBytes();
     this.lengthBytes = request.lengthBytes();
     this.durable = request.isDurable();
     this.withoutHoles = request.isWithoutHoles();

@@ -12,10 +12,12 @@ class UringDiskPort extends UringPort implements DiskPort {
   private static final int STEP_FLUSH = 100;
 
   private final FileEngine.FileKind kind;
+  private final long baseBytes;
 
-  UringDiskPort(UringEngine engine, Descriptor file, FileEngine.FileKind kind) {
+  UringDiskPort(UringEngine engine, Descriptor file, FileEngine.FileKind kind, long baseBytes) {
     super(engine, file);
     this.kind = kind;
+    this.baseBytes = baseBytes;
   }
 
   @Override
@@ -57,7 +59,7 @@ class UringDiskPort extends UringPort implements DiskPort {
         opcode,
         entryFlags(),
         file(),
-        request.offsetBytes() + done,
+        baseBytes + request.offsetBytes() + done,
         buffer.address() + request.bufferOffsetBytes() + done,
         request.lengthBytes() - done,
         write && request.isDurable() ? Abi.RWF_DSYNC : 0,
@@ -96,7 +98,7 @@ class UringDiskPort extends UringPort implements DiskPort {
           UringNumbers.IORING_OP_WRITE,
           entryFlags(),
           file(),
-          request.offsetBytes() + done,
+          baseBytes + request.offsetBytes() + done,
           Memory.address(engine.zeros()),
           length,
           0,
@@ -108,7 +110,7 @@ class UringDiskPort extends UringPort implements DiskPort {
           UringNumbers.IORING_OP_FALLOCATE,
           entryFlags(),
           file(),
-          request.offsetBytes(),
+          baseBytes + request.offsetBytes(),
           request.lengthBytes(),
           mode,
           0,

@@ -20,7 +20,7 @@ final class UringDriverPort extends UringDiskPort implements DriverPort {
   private @Nullable Command[] commands = new Command[64];
 
   UringDriverPort(UringEngine engine, Descriptor file) {
-    super(engine, file, FileEngine.FileKind.OTHER);
+    super(engine, file, FileEngine.FileKind.OTHER, 0);
   }
 
   @Override

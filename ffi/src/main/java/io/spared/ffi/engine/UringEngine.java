@@ -166,8 +166,8 @@ public final class UringEngine implements FileEngine, DriverEngine {
   }
 
   @Override
-  public DiskPort attach(Descriptor file, FileKind kind) {
-    return new UringDiskPort(this, file, kind);
+  public DiskPort attach(Descriptor file, FileKind kind, long baseBytes) {
+    return new UringDiskPort(this, file, kind, baseBytes);
   }
 
   @Override

@@ -23,6 +23,7 @@ public final class Abi {
   public static final int F_GETFD = 1;
   public static final int FD_CLOEXEC = 1;
   public static final int F_OFD_GETLK = 36;
+  public static final int F_DUPFD_CLOEXEC = 1030;
   public static final int F_OFD_SETLK = 37;
   public static final short F_RDLCK = 0;
   public static final short F_WRLCK = 1;

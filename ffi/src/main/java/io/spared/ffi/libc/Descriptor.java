@@ -1,5 +1,6 @@
 package io.spared.ffi.libc;
 
+import io.spared.ffi.Errno;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -37,6 +38,18 @@ public final class Descriptor implements AutoCloseable {
   /** Takes over a number that a call gave. */
   public static Descriptor owning(int number, String name) {
     return new Descriptor(number, name);
+  }
+
+  /**
+   * Another descriptor of the same open file: locks and exclusive claims belong to both, and end
+   * with the last.
+   */
+  public Descriptor duplicate() throws NativeException {
+    long copy = Libc.fcntl(this, Abi.F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+      throw new NativeException("duplicate " + name, Errno.of((int) -copy));
+    }
+    return new Descriptor((int) copy, name);
   }
 
   /** How many are open in this process, for counters and tests. */
