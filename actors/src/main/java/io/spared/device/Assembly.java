@@ -6,12 +6,14 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.DiskPort;
+import io.spared.format.CleanMark;
 import io.spared.format.CleanStop;
 import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
 import io.spared.format.Epoch;
 import io.spared.format.ExtentKind;
 import io.spared.format.Geometry;
+import io.spared.format.MainHeads;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.metadata.MetadataCommand;
@@ -46,9 +48,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Assembly {
   private final Run run;
-  private final DiskClaim mainClaim;
   private final Map<DiskAddress, SpareReply.Attached> attached = new HashMap<>();
-  private final List<SparePort> ports = new ArrayList<>();
   private final List<String> sparesMissing = new ArrayList<>();
   private final ArrayDeque<UUID> candidates = new ArrayDeque<>();
   private final List<String> turnedDown = new ArrayList<>();
@@ -63,6 +63,11 @@ final class Assembly {
   private @Nullable Assembled result;
   private Optional<DiskAddress> mainElsewhere = Optional.empty();
   private boolean over;
+  private final boolean mainAccepted;
+  private boolean mainRefused;
+  private @Nullable MainHeads heads;
+  private @Nullable DiskReading headsReading;
+  private boolean headsRead;
 
   /** A device found on the spares that this main may belong to. */
   private record Candidate(
@@ -72,12 +77,12 @@ final class Assembly {
       RemapTable table,
       CopyVerdict verdict) {}
 
-  /** A writer's port to a spare. */
-  private record SparePort(UUID spareId, DiskPort port) {}
-
-  Assembly(Run run, DiskClaim mainClaim) {
+  /**
+   * @param mainAccepted serve main although somebody used it without spared
+   */
+  Assembly(Run run, boolean mainAccepted) {
     this.run = run;
-    this.mainClaim = mainClaim;
+    this.mainAccepted = mainAccepted;
     this.metadataInbox =
         run.inbox(
             MetadataReply.class,
@@ -114,13 +119,14 @@ final class Assembly {
   private void openMain(DiskAddress address) {
     long number = run.number;
     ActorRef<DeviceCommand> self = run.self();
+    DiskClaim claim = run.main();
     DiskOpener opener = run.parts.opener();
     CleanStops stops = run.parts.cleanStops();
     CompletableFuture.runAsync(
             () -> {
               try {
                 Disk disk = opener.open(address, DiskOpener.Mode.OWN);
-                if (mainClaim.deliver(disk)) {
+                if (claim.deliver(disk)) {
                   self.tell(new DeviceNews.MainOpened(number, stops.all()));
                 }
               } catch (DiskException failure) {
@@ -149,6 +155,7 @@ final class Assembly {
           case DeviceNews.FromSpares spares -> fromSpares(spares.reply());
           case DeviceNews.FromMetadata metadata -> fromMetadata(metadata.reply());
           case DeviceNews.AssemblyOverdue late -> overdue();
+          case DeviceNews.DisksAnswered answered -> headsAnswered();
           case DeviceNews.MetadataTold told -> metadataTold(told.event());
           default -> Optional.empty();
         };
@@ -174,6 +181,7 @@ final class Assembly {
     return switch (reply) {
       case SpareReply.Attached spare -> {
         attached.put(spare.address(), spare);
+        run.uses(spare);
         yield answered();
       }
       case SpareReply.NotAttached not -> {
@@ -229,8 +237,7 @@ final class Assembly {
               .filter(l -> l.deviceId().equals(deviceId) && l.kind() == ExtentKind.METADATA)
               .map(SpareReply.Lending::offsetBytes)
               .toList();
-      DiskPort port = spare.disk().attach(run.parts.home().engine());
-      ports.add(new SparePort(spare.spareId(), port));
+      DiskPort port = run.attachWriter(spare);
       sources.add(
           new MetadataCommand.CopySource(
               spare.spareId(), port, spare.disk().geometry().sizeBytes(), offsets));
@@ -272,7 +279,7 @@ final class Assembly {
   }
 
   private Optional<Fact> loaded(MetadataReply.Loaded loaded) {
-    Disk main = mainClaim.disk();
+    Disk main = run.main().disk();
     ActorRef<MetadataCommand> writer = loading;
     if (main == null || writer == null || !(loaded.image().entries() instanceof RemapTable table)) {
       return Optional.of(new Fact.Blocked("main was closed while metadata was read"));
@@ -341,10 +348,64 @@ final class Assembly {
       }
     }
     chosen = candidate;
+    Disk main = run.main().disk();
+    long expected = candidate.image().cleanMark().map(CleanMark::headsHash).orElse(0L);
+    if (main == null || expected == 0 || mainAccepted) {
+      beginEpoch(candidate);
+      return Optional.empty();
+    }
+    MainHeads begun =
+        new MainHeads(candidate.image().main().dataOffsetBytes(), candidate.image().geometry());
+    heads = begun;
+    DiskReading reading =
+        new DiskReading(
+            begun,
+            run.attach(main),
+            run.parts.home().engine(),
+            run.parts.home().engine().nanoTime() + run.settings.deadlines().request().toNanos(),
+            () -> run.tell(new DeviceNews.DisksAnswered(run.number)),
+            () -> headsRead = true);
+    headsReading = reading;
+    reading.begin();
+    return headsAnswered();
+  }
+
+  private Optional<Fact> headsAnswered() {
+    DiskReading reading = headsReading;
+    MainHeads read = heads;
+    Candidate candidate = chosen;
+    if (reading == null || read == null || candidate == null) {
+      return Optional.empty();
+    }
+    reading.answered();
+    if (!headsRead) {
+      return Optional.empty();
+    }
+    headsReading = null;
+    long expected = candidate.image().cleanMark().map(CleanMark::headsHash).orElse(0L);
+    // Heads that cannot be read say nothing.
+    mainRefused = read.hash() != 0 && read.hash() != expected;
+    if (mainRefused) {
+      return Optional.of(
+          new Fact.Unusable(
+              run.settings.main()
+                  + " was written without spared since this device was stopped: its partition table"
+                  + " or a file system is not as it was left, and blocks that are on spares may be"
+                  + " older than what is on main now; start it again if that is right"));
+    }
+    beginEpoch(candidate);
+    return Optional.empty();
+  }
+
+  private void beginEpoch(Candidate candidate) {
     Epoch epoch =
         new Epoch(candidate.image().epoch().counter() + 1, run.parts.world().random().nextLong());
     candidate.writer().tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
-    return Optional.empty();
+  }
+
+  /** Whether it failed because somebody used main without spared. */
+  boolean isMainRefused() {
+    return mainRefused;
   }
 
   private Optional<Fact> metadataTold(MetadataEvent event) {
@@ -355,7 +416,7 @@ final class Assembly {
 
   private Optional<Fact> begun() {
     Candidate candidate = chosen;
-    Disk main = mainClaim.disk();
+    Disk main = run.main().disk();
     if (candidate == null || main == null) {
       return Optional.of(new Fact.Blocked("main was closed while the epoch was begun"));
     }
@@ -388,7 +449,7 @@ final class Assembly {
   }
 
   private Optional<Fact> overdue() {
-    if (mainClaim.disk() == null) {
+    if (run.main().disk() == null) {
       return Optional.of(
           new Fact.Blocked(
               run.settings.main()
@@ -412,23 +473,6 @@ final class Assembly {
     return duration.toMillis() / 1000.0 + " s";
   }
 
-  /** A spare that came while serving ends as the others do. */
-  void adopt(SpareReply.Attached spare, DiskPort port) {
-    attached.put(spare.address(), spare);
-    ports.add(new SparePort(spare.spareId(), port));
-  }
-
-  /** A spare that is no more the device's; whoever says so gives it back. */
-  void forget(SpareReply.Attached spare) {
-    attached.remove(spare.address());
-    for (SparePort held : List.copyOf(ports)) {
-      if (held.spareId().equals(spare.spareId())) {
-        held.port().detach();
-        ports.remove(held);
-      }
-    }
-  }
-
   /** Spares that were named and are none of this device's. */
   List<SpareReply.Attached> strangers() {
     Candidate candidate = chosen;
@@ -448,12 +492,6 @@ final class Assembly {
     matching.forEach(candidate -> stop(candidate.writer()));
   }
 
-  /** The writers' ports take nothing any more, so that the spares can be closed. */
-  void detach() {
-    ports.forEach(held -> held.port().detach());
-    ports.clear();
-  }
-
   private void stop(@Nullable ActorRef<MetadataCommand> writer) {
     if (writer != null) {
       writer.tell(new MetadataCommand.Stop(Duration.ofSeconds(1), metadataInbox));
@@ -463,10 +501,5 @@ final class Assembly {
 
   @Nullable Assembled result() {
     return result;
-  }
-
-  /** The spares that were attached so far, to be given back. */
-  List<UUID> attachedSpares() {
-    return attached.values().stream().map(SpareReply.Attached::spareId).toList();
   }
 }

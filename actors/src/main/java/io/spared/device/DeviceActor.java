@@ -6,7 +6,6 @@ import io.spared.device.LifeCycle.Effect;
 import io.spared.device.LifeCycle.Fact;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
-import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
@@ -16,7 +15,6 @@ import io.spared.queue.QueueCommand;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.remap.Lookup;
 import io.spared.remap.Place;
-import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
 import java.time.Duration;
 import java.time.Instant;
@@ -27,7 +25,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
@@ -45,10 +42,18 @@ import org.jspecify.annotations.Nullable;
  * goes on while it is put together is in {@link Assembly}, while it serves in {@link Serving},
  * while it ends in {@link Draining}.
  *
- * <p>Crashes: of its metadata writer, its relocator, a disk actor, or a frontend with a queue open:
+ * <p>Invariant: whatever was taken for an assembling (ports, main, spares, children) belongs to its
+ * {@link Run} from the moment it is taken, and {@link Run#end} is called whenever that assembling is
+ * over: by {@link #giveBack}, and after a crash of this actor by PostStop, whatever else fails
+ * there. So no end of a device, however bad, keeps a disk busy for the next assembling; only the
+ * kernel can.
+ *
+ * <p>Crashes: of its metadata writer, its relocator, a disk actor or the actor of one of its spares:
  * everything is abandoned and the device is assembled again from its disks, three times in ten
- * minutes at most. Of the scrubber, or of what moves the blocks of a spare: it is started again. Of
- * this actor: the host does the same with a new one ({@link Life} says how often it happened).
+ * minutes at most. Of a frontend: its queue ends by itself; if it cannot within the deadline of a
+ * request, as before. Of the scrubber, or of what moves the blocks of a spare: it is started again,
+ * the scrubber after the third time an hour later. Of this actor: the host makes a new one, which
+ * assembles. docs/internals/supervision.md tells all.
  */
 public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   /** Questions for a queue that are kept while the device is assembled. */
@@ -74,7 +79,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private DeviceSettings settings;
   private Life life;
   private Run run;
-  private DiskClaim mainClaim;
   private @Nullable Assembly assembly;
   private @Nullable Serving serving;
   private @Nullable Draining draining;
@@ -85,6 +89,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private int restarts;
   private long lastRun;
   private long drainNanos;
+
+  /** Somebody used main without spared; who starts the device after that has been told so. */
+  private boolean mainRefused;
+
+  private boolean mainAccepted;
 
   private DeviceActor(
       ActorContext<DeviceCommand> context,
@@ -99,8 +108,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     this.life = life;
     this.drainNanos = settings.deadlines().drain().toNanos();
     this.run = newRun();
-    this.mainClaim = new DiskClaim(parts.blocking());
-    assemble();
+    // Nothing is taken before the actor is there to give it back.
+    run.tell(new DeviceNews.AssembleNow(run.number));
   }
 
   /** To be spawned on the device's home ring. */
@@ -123,7 +132,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         .onSignal(
             PostStop.class,
             stopped -> {
-              giveBack();
+              stopped();
               return this;
             })
         .build();
@@ -133,31 +142,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     switch (command) {
       case DeviceCommand.Public asked -> asked(asked);
       case DeviceNews news -> {
+        // News of an earlier assembling is nobody's: what it was about has gone back.
         if (news.run() == run.number) {
           news(news);
-        } else {
-          late(news);
         }
       }
     }
     return this;
-  }
-
-  /** News of an earlier assembling: whatever it brings is given back. */
-  private void late(DeviceNews news) {
-    if (news instanceof DeviceNews.MainSwitched switched) {
-      switched.claim().withdraw();
-    }
-    SpareReply reply =
-        switch (news) {
-          case DeviceNews.FromSpares from -> from.reply();
-          case DeviceNews.ChangingSpare changing -> changing.reply();
-          case DeviceNews.AwaySpare away -> away.reply();
-          default -> null;
-        };
-    if (reply instanceof SpareReply.Attached attached) {
-      parts.spares().tell(new SpareCommand.Detach(attached.spareId(), settings.name()));
-    }
   }
 
   // What others ask.
@@ -176,6 +167,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       case DeviceCommand.Start start -> {
         if (mayGoOn(Ask.START, start.replyTo())) {
           restarts = 0;
+          mainAccepted = mainRefused;
           take(new Fact.StartAsked());
           start.replyTo().tell(new Answer.Done(settings.name() + " is being assembled"));
         }
@@ -465,27 +457,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
 
   /** What is known of disks beyond serving follows its spares. */
   private SpareLife.Disks keeper() {
-    return new SpareLife.Disks() {
-      @Override
-      public void comes(SpareReply.Attached spare, DiskPort port) {
-        Assembly done = assembly;
-        if (done != null) {
-          done.adopt(spare, port);
-        }
-        // From before the commit that makes it needed.
-        if (!settings.spares().contains(spare.address())) {
-          List<DiskAddress> all = new ArrayList<>(settings.spares());
-          all.add(spare.address());
-          settings = settings.withSpares(all);
-        }
-      }
-
-      @Override
-      public void leaves(SpareReply.Attached spare) {
-        Assembly done = assembly;
-        if (done != null) {
-          done.forget(spare);
-        }
+    return spare -> {
+      // From before the commit that makes it needed.
+      if (!settings.spares().contains(spare.address())) {
+        List<DiskAddress> all = new ArrayList<>(settings.spares());
+        all.add(spare.address());
+        settings = settings.withSpares(all);
       }
     };
   }
@@ -521,7 +498,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
               ? serving.replacement().openDisk()
               : serving.diskOf(fault.disk());
     } else if (fault.disk().equals("main")) {
-      disk = mainClaim.disk();
+      disk = run.main().disk();
     }
     if (disk == null) {
       return new Answer.Refused(
@@ -685,6 +662,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       case DeviceNews.DisksAnswered answered -> {
         if (now != null) {
           now.flushes().answered();
+          Draining going = draining;
+          if (going != null) {
+            going.disksAnswered();
+          }
           step();
         }
       }
@@ -707,8 +688,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         }
       }
       case DeviceNews.MainSwitched switched -> {
-        mainClaim.withdraw();
-        mainClaim = switched.claim();
+        run.mainIs(switched.claim());
         settings = settings.withMain(switched.address());
       }
       case DeviceNews.ForReplacement replacing -> {
@@ -723,8 +703,23 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         }
       }
       case DeviceNews.StatusOverdue late -> answerStatus();
-      case DeviceNews.PartEnded ended -> {}
-      case DeviceNews.FrontendGone gone -> {}
+      case DeviceNews.FrontendGone gone -> {
+        if (now != null && now.queues().get(gone.queueId()) != null) {
+          crashed("frontend", "it ended, and its queue does not end");
+        }
+      }
+      case DeviceNews.ScrubberAgain again -> {
+        if (now != null && life.phase().serves()) {
+          now.beginScrubbing();
+        }
+      }
+      case DeviceNews.MainSeen seen -> {
+        Draining going = draining;
+        if (going != null) {
+          going.mainSeen(seen.identity());
+          step();
+        }
+      }
       case DeviceNews.MainOpened opened -> {}
       case DeviceNews.MainNotOpened not -> {}
       case DeviceNews.AssemblyOverdue late -> {}
@@ -795,6 +790,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       Serving begun =
           new Serving(run, all, done.metadataInbox(), () -> life.frozen() || freezing != null);
       serving = begun;
+      mainAccepted = false;
+      mainRefused = false;
       servingSince = parts.world().clock().now();
       retries = 0;
       settings = Policy.fromMetadata(settings, all.image().policy());
@@ -816,6 +813,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
               + all.image().epoch());
       return;
     }
+    mainRefused = done != null && done.isMainRefused();
     take(fact);
     if (fact instanceof Fact.Blocked blocked) {
       if (done != null) {
@@ -836,21 +834,29 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     Integer queueId = frontends.remove(ended.getRef());
     Serving now = serving;
     if (queueId != null) {
-      if (now != null && now.queues().get(queueId) != null) {
+      OpenQueues.Open open = now == null ? null : now.queues().get(queueId);
+      if (now != null && open != null && !open.begun) {
         now.forget(queueId);
-        if (life.phase().serves()) {
-          crashed("frontend", "it ended with a queue open");
-        } else {
-          step();
-        }
+        step();
+      } else if (open != null) {
+        // Its queue ends without it, once the kernel has let go of its requests.
+        run.later(
+            "frontend-" + queueId,
+            settings.deadlines().request().toNanos(),
+            new DeviceNews.FrontendGone(run.number, queueId));
       }
+      return this;
+    }
+    String spare = run.reliedOn(ended.getRef());
+    if (spare != null) {
+      crashed(spare, "it ended");
       return this;
     }
     String part = run.ended(ended.getRef());
     if (part != null && cause != null) {
       getContext().getLog().error("{}: its {} crashed", settings.name(), part, cause);
       if (part.startsWith("scrubber") && now != null) {
-        now.restartScrubber();
+        now.scrubberCrashed();
       } else if (part.startsWith("evacuator") && now != null) {
         Evacuation going = now.spareLife().evacuation();
         if (going != null) {
@@ -967,10 +973,20 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   }
 
   private void assemble() {
-    mainClaim = new DiskClaim(parts.blocking());
-    Assembly next = new Assembly(run, mainClaim);
+    Assembly next = new Assembly(run, mainAccepted);
     assembly = next;
     next.begin();
+  }
+
+  /** However this actor ends: whoever waits is told, and all goes back whatever fails on the way. */
+  private void stopped() {
+    try {
+      giveBack();
+      act(new Effect.RefuseHeld("the device's actor ended; try again"));
+      refuseAll(stopAskers, "the device's actor ended; see its status");
+    } finally {
+      run.end();
+    }
   }
 
   /** Ends every part and gives the disks back, in whatever state all that is. */
@@ -990,13 +1006,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       now.release();
     }
     run.end();
-    if (assembling != null) {
-      assembling.detach();
-      for (UUID spare : assembling.attachedSpares()) {
-        parts.spares().tell(new SpareCommand.Detach(spare, settings.name()));
-      }
-    }
-    mainClaim.withdraw();
     frontends.keySet().forEach(frontend -> getContext().unwatch(frontend));
     frontends.clear();
     refuseAll(repairAskers, "the device ended meanwhile");

@@ -33,7 +33,7 @@ final class DeviceChildren {
         DiskActor.create(
             new DiskActor.Setup(
                 number,
-                disk,
+                run.lendTo(disk),
                 run.parts.home().engine(),
                 diskPolicy(run.settings),
                 IdentityProof.by(run.parts.opener(), disk),
@@ -66,8 +66,8 @@ final class DeviceChildren {
                 run.parts.home().engine(),
                 serving.image().geometry(),
                 serving.table(),
-                serving.main(),
-                to,
+                run.lendTo(serving.main()),
+                run.lendTo(to),
                 cursorBytes,
                 intents,
                 bytesPerSecond,
@@ -79,7 +79,7 @@ final class DeviceChildren {
 
   static ActorRef<RelocatorCommand> relocator(
       Run run, Geometry geometry, RemapTable table, Map<Integer, Disk> disks, DeviceDoubts doubts) {
-    Map<Integer, Disk> spares = new HashMap<>(disks);
+    Map<Integer, Disk> spares = lentTo(run, disks);
     Disk main = spares.remove(DiskNumber.MAIN);
     if (main == null) {
       throw new IllegalStateException("a device without a main disk cannot move blocks");
@@ -106,7 +106,7 @@ final class DeviceChildren {
                 run.parts.home().engine(),
                 serving.image().geometry(),
                 serving.table(),
-                serving.disksByNumber(),
+                lentTo(run, serving.disksByNumber()),
                 serving.image().main().dataOffsetBytes(),
                 serving.surfaceCursorBytes(),
                 serving.surfaceBegan(),
@@ -128,6 +128,12 @@ final class DeviceChildren {
                 serving.settings().upkeep().moveBytesPerSecond(),
                 request -> run.tell(new DeviceNews.FromEvacuator(run.number, request)))),
         run.unique("evacuator"));
+  }
+
+  private static Map<Integer, Disk> lentTo(Run run, Map<Integer, Disk> disks) {
+    Map<Integer, Disk> lent = new HashMap<>();
+    disks.forEach((number, disk) -> lent.put(number, run.lendTo(disk)));
+    return lent;
   }
 
   static ScrubberCommand.ScrubPlan plan(DeviceSettings settings) {

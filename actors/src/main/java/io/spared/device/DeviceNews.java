@@ -28,6 +28,9 @@ sealed interface DeviceNews extends DeviceCommand {
   /** Main is open; its claim holds it. With this host's records of clean stops. */
   record MainOpened(long run, Map<UUID, CleanStop> cleanStops) implements DeviceNews {}
 
+  /** By what main is known now that the device stops; empty when that cannot be said. */
+  record MainSeen(long run, Optional<DiskIdentity> identity) implements DeviceNews {}
+
   record MainNotOpened(long run, DiskException failure) implements DeviceNews {}
 
   record FromSpares(long run, SpareReply reply) implements DeviceNews {}
@@ -72,14 +75,14 @@ sealed interface DeviceNews extends DeviceCommand {
   record FaultProved(long run, ScrubberRequest.FoundFault found, boolean proved, Disk main)
       implements DeviceNews {}
 
-  /** The actor that hosted a queue has ended. */
+  /** The actor that hosted a queue ended so long ago that its queue should have ended too. */
   record FrontendGone(long run, int queueId) implements DeviceNews {}
 
   /** A part crashed. */
   record PartCrashed(long run, String part, String cause) implements DeviceNews {}
 
-  /** A part ended as it was told to. */
-  record PartEnded(long run, String part) implements DeviceNews {}
+  /** Time to start the scrubber that crashed too often. */
+  record ScrubberAgain(long run) implements DeviceNews {}
 
   /** The device's own requests to its disks have ended. */
   record DisksAnswered(long run) implements DeviceNews {}

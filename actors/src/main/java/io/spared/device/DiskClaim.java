@@ -47,6 +47,10 @@ public final class DiskClaim {
     }
   }
 
+  boolean isWithdrawn() {
+    return state.get() instanceof State.Withdrawn;
+  }
+
   /** The open disk, or null. */
   public @Nullable Disk disk() {
     return state.get() instanceof State.Delivered delivered ? delivered.disk() : null;

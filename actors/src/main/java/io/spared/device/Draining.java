@@ -1,5 +1,6 @@
 package io.spared.device;
 
+import io.spared.ffi.disk.DiskIdentity;
 import io.spared.format.Change;
 import io.spared.format.CleanMark;
 import io.spared.format.CleanStop;
@@ -10,6 +11,8 @@ import io.spared.relocation.RelocatorCommand;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The end of a device that serves, stage by stage: requests end, then blocks on their way, then
@@ -18,7 +21,9 @@ import java.util.List;
  * left behind and the next begins, so the whole ends in time whatever the disks do.
  *
  * <p>The mark is committed only when every stage before it ended by itself, nothing is in doubt and
- * every flush succeeded: it says that the disks hold all that was ever acknowledged.
+ * every flush succeeded: it says that the disks hold all that was ever acknowledged. With it goes
+ * what main looks like ({@link MainLook}), by which the next start sees whether somebody used main
+ * without spared.
  */
 final class Draining {
   private final Run run;
@@ -31,6 +36,7 @@ final class Draining {
   private boolean flushed;
   private boolean metadataStopped;
   private boolean done;
+  private @Nullable MainLook look;
 
   Draining(Run run, Serving serving, long nanos) {
     this.run = run;
@@ -68,7 +74,12 @@ final class Draining {
       beginFlush();
     }
     if (stage == DrainPlan.Stage.FLUSH && flushed && !serving.commits().isUnderWay()) {
-      beginCleanMark();
+      if (look == null && clean) {
+        beginLook();
+      }
+      if (look == null || look.isDone()) {
+        beginCleanMark();
+      }
     }
     if (stage == DrainPlan.Stage.CLEAN_MARK && serving.cleanMark().isPresent()) {
       if (serving.cleanMark().get()) {
@@ -103,6 +114,32 @@ final class Draining {
             });
   }
 
+  /** Nothing writes to main any more: what it looks like now is what the next start should see. */
+  private void beginLook() {
+    MainLook begun =
+        new MainLook(
+            run,
+            serving.image(),
+            serving.assembled().main(),
+            run.parts.home().engine().nanoTime() + leftNanos(DrainPlan.Stage.FLUSH),
+            () -> run.tell(new DeviceNews.DisksAnswered(run.number)));
+    look = begun;
+    begun.begin();
+  }
+
+  /** Requests of its own may have ended. */
+  void disksAnswered() {
+    if (look != null) {
+      look.answered();
+    }
+  }
+
+  void mainSeen(Optional<DiskIdentity> identity) {
+    if (look != null) {
+      look.seen(identity);
+    }
+  }
+
   private void beginCleanMark() {
     if (serving.doubts().inDoubtCount() > 0) {
       dirty("writes are in doubt");
@@ -122,11 +159,21 @@ final class Draining {
     }
     await(DrainPlan.Stage.CLEAN_MARK);
     List<Change> changes = new ArrayList<>(serving.replacement().cleanChanges());
+    if (look != null) {
+      changes.addAll(look.changes());
+    }
     changes.add(
         new Change.CleanMarked(
             new CleanMark(
-                run.parts.owner().hostId(), 0, run.parts.world().clock().now().toEpochMilli())));
-    serving.commits().ask(changes, new Commits.Purpose.CleanMark(), run.nowNanos());
+                run.parts.owner().hostId(),
+                look == null ? 0 : look.headsHash(),
+                run.parts.world().clock().now().toEpochMilli())));
+    serving
+        .commits()
+        .ask(
+            changes,
+            new Commits.Purpose.CleanMark(),
+            run.nowNanos());
   }
 
   private void beginMetadata() {
@@ -166,6 +213,11 @@ final class Draining {
         beginFlush();
       }
       case FLUSH -> {
+        if (look != null && flushed && !serving.commits().isUnderWay()) {
+          // What main looks like is not worth more than this: without it the stop is clean too.
+          beginCleanMark();
+          return;
+        }
         dirty("its disks were not flushed, or its commits not decided, in time");
         flushed = true;
         beginMetadata();

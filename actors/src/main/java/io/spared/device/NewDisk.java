@@ -57,7 +57,7 @@ final class NewDisk {
     this.run = run;
     this.address = address;
     this.id = id;
-    this.claim = new DiskClaim(run.parts.blocking());
+    this.claim = run.newClaim();
     this.completions =
         new Completions(() -> run.tell(new DeviceNews.NewDiskAnswered(run.number, id)));
   }
@@ -164,7 +164,7 @@ final class NewDisk {
     toBeEmpty.add(0L);
     toBeEmpty.add(MainLabel.offsetBytes(size));
     step = Step.LOOKING;
-    port = opened().attach(run.parts.home().engine());
+    port = run.attach(opened());
     lookNext();
   }
 
@@ -226,7 +226,7 @@ final class NewDisk {
       return;
     }
     step = Step.KNOWING_AGAIN;
-    port = opened().attach(run.parts.home().engine());
+    port = run.attach(opened());
     transfer(IoRequest.Operation.READ, at, null);
   }
 

@@ -371,7 +371,7 @@ final class Replacement {
       return;
     }
     phase = Phase.JOINING;
-    serving.flushes().add(NEW_MAIN, opened.attach(run.parts.home().engine()));
+    serving.flushes().add(NEW_MAIN, run.attach(opened));
     mirror(opened, image().replace().map(ReplaceState::cursorBytes).orElse(0L), 0, 0);
   }
 
@@ -761,7 +761,7 @@ final class Replacement {
         serving.queues().tellAll(new QueueCommand.MirrorOff());
         onOldMain.addAll(serving.queues().begun());
         serving.queues().tellAll(new QueueCommand.MainReplaced(now));
-        serving.relocator().tell(new RelocatorCommand.MainReplaced(now));
+        serving.relocator().tell(new RelocatorCommand.MainReplaced(run.lendTo(now)));
         serving.queues().tellAll(new QueueCommand.Thaw());
         if (!stopped) {
           serving.beginScrubbing();

@@ -1,8 +1,16 @@
 package io.spared.device;
 
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.engine.DiskPort;
+import io.spared.spare.SpareCommand;
+import io.spared.spare.SpareReply;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -10,6 +18,7 @@ import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One assembling of a device and the serving that follows: everything that was begun for it carries
@@ -23,6 +32,13 @@ final class Run {
   private final TimerScheduler<DeviceCommand> timers;
   private int made;
   private final Map<ActorRef<?>, String> children = new LinkedHashMap<>();
+  private final Map<ActorRef<?>, String> reliedOn = new LinkedHashMap<>();
+  private final RunPorts ports = new RunPorts();
+
+  private final List<DiskClaim> claims = new ArrayList<>();
+  private final List<SpareReply.Attached> spares = new ArrayList<>();
+  private final Map<UUID, List<DiskPort>> writersPorts = new HashMap<>();
+  private DiskClaim main;
 
   Run(
       long number,
@@ -35,6 +51,7 @@ final class Run {
     this.settings = settings;
     this.context = context;
     this.timers = timers;
+    this.main = newClaim();
   }
 
   void tell(DeviceNews news) {
@@ -58,14 +75,87 @@ final class Run {
     return child;
   }
 
+  /** Main, once it is open. */
+  DiskClaim main() {
+    return main;
+  }
+
+  /** Another disk is main from now on; the one before is closed. */
+  void mainIs(DiskClaim now) {
+    main.withdraw();
+    main = now;
+  }
+
+  /** For a disk that is opened on another thread; it is closed when the run ends. */
+  DiskClaim newClaim() {
+    claims.removeIf(DiskClaim::isWithdrawn);
+    DiskClaim claim = new DiskClaim(parts.blocking());
+    claims.add(claim);
+    return claim;
+  }
+
+  /** A spare was attached for this run. */
+  void uses(SpareReply.Attached spare) {
+    spares.add(spare);
+    reliedOn.put(spare.keeper(), "spare " + spare.address());
+    context.watch(spare.keeper());
+  }
+
+  /** The spare goes back before the run ends. */
+  void usesNoMore(SpareReply.Attached spare) {
+    if (!spares.remove(spare)) {
+      return;
+    }
+    if (spares.stream().noneMatch(other -> other.spareId().equals(spare.spareId()))) {
+      List<DiskPort> ports = writersPorts.remove(spare.spareId());
+      if (ports != null) {
+        ports.forEach(DiskPort::detach);
+      }
+    }
+    parts.spares().tell(new SpareCommand.Detach(spare.spareId(), spare.user()));
+    if (spares.stream().noneMatch(other -> other.keeper().equals(spare.keeper()))) {
+      reliedOn.remove(spare.keeper());
+      context.unwatch(spare.keeper());
+    }
+  }
+
+  /** The same for whichever was attached last of this identity. */
+  void usesNoMore(UUID spareId) {
+    spares.reversed().stream()
+        .filter(spare -> spare.spareId().equals(spareId))
+        .findFirst()
+        .ifPresent(this::usesNoMore);
+  }
+
+  /** A port for the device itself; it goes back when the run ends, if not before. */
+  DiskPort attach(Disk disk) {
+    return ports.attach(disk, parts.home().engine());
+  }
+
+  /** A port for a writer of metadata; it goes back with the spare, if not before. */
+  DiskPort attachWriter(SpareReply.Attached spare) {
+    DiskPort port = attach(spare.disk());
+    writersPorts.computeIfAbsent(spare.spareId(), id -> new ArrayList<>()).add(port);
+    return port;
+  }
+
+  /** The disk as a part of the device gets it: its ports go back when the run ends. */
+  Disk lendTo(Disk disk) {
+    return ports.disk(disk);
+  }
+
+  /** The name of what was relied on and has ended, or null. */
+  @Nullable String reliedOn(ActorRef<?> ended) {
+    return reliedOn.remove(ended);
+  }
+
   /** A name for a part that may be made more than once. */
   String unique(String part) {
     return part + "~" + ++made;
   }
 
   /** The name of a part that has ended, or null when it is not of this run. */
-  @org.jspecify.annotations.Nullable
-  String ended(ActorRef<?> child) {
+  @Nullable String ended(ActorRef<?> child) {
     return children.remove(child);
   }
 
@@ -102,10 +192,18 @@ final class Run {
     }
   }
 
-  /** Whatever still runs ends now. */
+  /**
+   * Whatever still runs ends now, and all that was taken for it goes back: ports, then main. A
+   * spare goes back when the inbox ends through which it was asked for ({@link
+   * SpareCommand.Attach}), which is after this.
+   */
   void end() {
     children.keySet().forEach(context::stop);
     children.clear();
+    reliedOn.keySet().forEach(context::unwatch);
+    reliedOn.clear();
     timers.cancelAll();
+    ports.detachAll();
+    claims.forEach(DiskClaim::withdraw);
   }
 }

@@ -40,6 +40,7 @@ import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
 import java.time.Instant;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -70,6 +71,9 @@ final class Serving {
   private static final long SLOTS_LOW = 256;
 
   private static final long MEGABYTE = 1L << 20;
+
+  /** A scrubber that crashed too often is started again after so long. */
+  private static final Duration SCRUBBER_PAUSE = Duration.ofHours(1);
 
   /** Where the surface scan goes on after a restart, and how often it was through. */
   private static final String SURFACE_CURSOR = "surface";
@@ -104,6 +108,7 @@ final class Serving {
   private long lostSectors;
   private long relocations;
   private @Nullable SpareLife spareLife;
+  private int scrubberCrashes;
 
   private boolean borrowing;
 
@@ -164,7 +169,7 @@ final class Serving {
         .spares()
         .forEach((index, spare) -> disks.put(index, new DiskTally(spare.disk(), "spare-" + index)));
     disks.forEach((number, tally) -> {
-      ports.put(tally.role, tally.disk.attach(run.parts.home().engine()));
+      ports.put(tally.role, run.attach(tally.disk));
       diskActors.put(number, DeviceChildren.disk(run, number, tally.disk));
     });
     this.flushes = new DiskFlushes(ports, () -> run.tell(new DeviceNews.DisksAnswered(run.number)));
@@ -226,7 +231,7 @@ final class Serving {
     disks.put(DiskNumber.MAIN, tally);
     diskActors.put(DiskNumber.MAIN, DeviceChildren.disk(run, DiskNumber.MAIN, now));
     flushes.remove(tally.role);
-    flushes.add(tally.role, now.attach(run.parts.home().engine()));
+    flushes.add(tally.role, run.attach(now));
   }
 
   /** Those that are there. */
@@ -752,9 +757,9 @@ final class Serving {
     DiskTally tally = new DiskTally(spare.disk(), "spare-" + index);
     disks.put(index, tally);
     diskActors.put(index, DeviceChildren.disk(run, index, spare.disk()));
-    flushes.add(tally.role, spare.disk().attach(run.parts.home().engine()));
+    flushes.add(tally.role, run.attach(spare.disk()));
     queues.tellAll(new QueueCommand.SpareAttached(index, spare.disk()));
-    relocator.tell(new RelocatorCommand.SpareAttached(index, spare.disk()));
+    relocator.tell(new RelocatorCommand.SpareAttached(index, run.lendTo(spare.disk())));
   }
 
   /** Nobody has the disk any more. */
@@ -1218,6 +1223,8 @@ final class Serving {
     ActorRef<ScrubberCommand> now = scrubber;
     if (!surface) {
       writer().tell(new MetadataCommand.Scrub(metadataInbox));
+      spares.values().forEach(
+          spare -> run.parts.spares().tell(new SpareCommand.Check(spare.spareId())));
     } else if (now != null) {
       now.tell(new ScrubberCommand.ScanNow());
     }
@@ -1234,10 +1241,21 @@ final class Serving {
     writer().tell(new MetadataCommand.CancelRepair());
   }
 
-  void restartScrubber() {
+  /** Nothing durable depends on it: it begins anew, but not again and again at once. */
+  void scrubberCrashed() {
     scrubber = null;
-    happened(Event.Severity.ERROR, "scrubber.crashed", "its scrubber crashed; it is started again");
-    beginScrubbing();
+    scrubberCrashes++;
+    boolean atOnce = scrubberCrashes <= LifeCycle.CRASHES_SURVIVED;
+    happened(
+        Event.Severity.ERROR,
+        "scrubber.crashed",
+        "its scrubber crashed; it is started again" + (atOnce ? "" : " in an hour"));
+    if (atOnce) {
+      beginScrubbing();
+    } else {
+      run.later(
+          "scrubber", SCRUBBER_PAUSE.toNanos(), new DeviceNews.ScrubberAgain(run.number));
+    }
   }
 
   List<Fact> on(ScrubberRequest request) {

@@ -148,6 +148,7 @@ final class SpareChange {
 
   private Step attached(SpareReply.Attached attached) {
     spare = attached;
+    run.uses(attached);
     for (SpareMember member : image.spares().values()) {
       if (member.spareId().equals(attached.spareId())) {
         return refuse(
@@ -367,7 +368,7 @@ final class SpareChange {
     giveBack();
     SpareReply.Attached attached = spare;
     if (attached != null) {
-      run.parts.spares().tell(new SpareCommand.Detach(attached.spareId(), run.settings.name()));
+      run.usesNoMore(attached);
     }
     asker.tell(new Answer.Refused(sentence));
     return Step.REFUSED;

@@ -48,12 +48,9 @@ final class SpareLife {
 
   private record Away(SpareReply.Attached spare, long sinceNanos, String why) {}
 
-  /** Keeps the disks that come and go with those of the device. */
+  /** Remembers the disks that come for the next assembling. */
   interface Disks {
-    void comes(SpareReply.Attached spare, DiskPort port);
-
-    /** The ports to it are given up. */
-    void leaves(SpareReply.Attached spare);
+    void comes(SpareReply.Attached spare);
   }
 
   private final Run run;
@@ -248,9 +245,9 @@ final class SpareLife {
   private void commit(SpareChange going) {
     SpareReply.Attached spare = going.spare();
     if (spare != null) {
-      DiskPort port = spare.disk().attach(run.parts.home().engine());
+      DiskPort port = run.attachWriter(spare);
       changePort = port;
-      keeper.comes(spare, port);
+      keeper.comes(spare);
       serving.attach(going.index(), spare);
     }
     going.commit(commits, changePort);
@@ -316,7 +313,6 @@ final class SpareLife {
     SpareReply.Attached spare = ended.spare();
     if (spare != null) {
       serving.detach(ended.index(), "it did not become a spare");
-      keeper.leaves(spare);
       if (port != null) {
         port.detach();
       }
@@ -425,7 +421,6 @@ final class SpareLife {
             + run.settings.name()
             + ended.lostSentence());
     if (spare != null) {
-      keeper.leaves(spare);
       giveBackAndClose(spare, removal.extents());
       run.parts.host().tell(new SpareNotice.Gone(run.settings.name(), spare.address()));
     }
@@ -458,7 +453,7 @@ final class SpareLife {
   }
 
   private void detach(UUID spareId) {
-    run.parts.spares().tell(new SpareCommand.Detach(spareId, run.settings.name()));
+    run.usesNoMore(spareId);
   }
 
   /** A spare that has left has a range back, or could not be told. */

@@ -42,7 +42,8 @@ public final class OfflineDevice {
       return new SpareTable.Choice(
           Optional.empty(),
           List.of(),
-          List.of("spare's table: a disk of " + disk.sizeBytes() + " bytes is too small for it"));
+          List.of("spare's table: a disk of " + disk.sizeBytes() + " bytes is too small for it"),
+          false);
     }
     for (int copy = 0; copy < SpareTable.COPIES; copy++) {
       found.add(readSpareTable(disk, copy));

@@ -176,8 +176,13 @@ public record SpareTable(UUID spareId, long version, long diskBytes, List<Lent> 
    * @param table absent when none is whole; then it must be rebuilt from the devices' metadata, and
    *     nothing may be lent
    * @param stale the ones to write again
+   * @param contradiction whole tables of different spares stand there
    */
-  public record Choice(Optional<SpareTable> table, List<Integer> stale, List<String> reasons) {
+  public record Choice(
+      Optional<SpareTable> table,
+      List<Integer> stale,
+      List<String> reasons,
+      boolean contradiction) {
     public Choice {
       stale = List.copyOf(stale);
       reasons = List.copyOf(reasons);
@@ -190,7 +195,10 @@ public record SpareTable(UUID spareId, long version, long diskBytes, List<Lent> 
     Optional<SpareTable> best = Optional.empty();
     for (Found one : found) {
       if (one.table().isEmpty()) {
-        reasons.add(one.sentence());
+        // A disk that is no spare says the same three times.
+        if (!reasons.contains(one.sentence())) {
+          reasons.add(one.sentence());
+        }
         continue;
       }
       SpareTable table = one.table().get();
@@ -203,7 +211,8 @@ public record SpareTable(UUID spareId, long version, long diskBytes, List<Lent> 
                     + best.get().spareId()
                     + " and of spare "
                     + table.spareId()
-                    + " stand on one disk; find out which it is"));
+                    + " stand on one disk; find out which it is"),
+            true);
       }
       if (best.isEmpty() || table.version() > best.get().version()) {
         best = one.table();
@@ -215,6 +224,6 @@ public record SpareTable(UUID spareId, long version, long diskBytes, List<Lent> 
         stale.add(one.copy());
       }
     }
-    return new Choice(best, stale, reasons);
+    return new Choice(best, stale, reasons, false);
   }
 }

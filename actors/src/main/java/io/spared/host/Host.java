@@ -58,8 +58,8 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>a device's actor</td><td>a new one assembles it from its disks, three times in ten minutes
  *     at most; then it is shown as failed</td></tr>
  * <tr><td>a part of a device</td><td>see {@link DeviceActor}</td></tr>
- * <tr><td>the spares, or one spare</td><td>the daemon stops: what devices believe about spares could
- *     no longer be trusted</td></tr>
+ * <tr><td>one spare</td><td>the devices that use it are assembled again from their disks</td></tr>
+ * <tr><td>the owner of the spares</td><td>the daemon stops</td></tr>
  * <tr><td>an NBD listener, exports, the monitor</td><td>started again; connections end and come back,
  *     the monitor loses its history</td></tr>
  * <tr><td>this actor</td><td>the daemon stops</td></tr>

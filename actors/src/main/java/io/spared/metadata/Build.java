@@ -10,6 +10,7 @@ import io.spared.format.FormatException;
 import io.spared.format.LogAppender;
 import io.spared.format.LogAppender.Payload;
 import io.spared.format.Seal;
+import io.spared.format.Signature;
 import io.spared.format.Superblock;
 import io.spared.metadata.MetadataReply.CopyState;
 import java.nio.ByteBuffer;

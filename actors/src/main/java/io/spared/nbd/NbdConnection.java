@@ -605,9 +605,37 @@ public final class NbdConnection implements Transport.User, SessionOwner {
     otherOutput = null;
   }
 
+  /**
+   * However it ends: the client is gone, buffers go back, and the queue ends by itself once the
+   * kernel has let go of its requests.
+   */
   private Behavior<Command> stopped() {
     isStopped = true;
-    transport.close();
+    Session s = session;
+    DeviceQueue q = queue;
+    try {
+      if (s != null) {
+        s.end(false, "its actor ended");
+      }
+      if (q != null) {
+        q.abandon();
+      }
+      if (s != null) {
+        s.work();
+      }
+    } catch (RuntimeException broken) {
+      LOG.error("NBD {}: {}: the connection cannot be ended", settings.name(), client, broken);
+    } finally {
+      transport.close();
+      if (q != null) {
+        q.hostEnded();
+      }
+      if (s == null) {
+        releaseBuffers();
+      } else {
+        s.hostEnded();
+      }
+    }
     return Behaviors.same();
   }
 }

@@ -16,6 +16,8 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One of a device's parallel paths, hosted by a frontend's actor on a ring's thread. In good times
@@ -44,11 +46,18 @@ import org.jspecify.annotations.Nullable;
  *       write one comparison.
  *   <li><b>No reuse.</b> Every part carries the version of the map it was looked up in until the
  *       kernel's last word; the oldest is published ({@link TableReader}).
+ *   <li><b>Its host's end is not its own.</b> A host that ends, crashes included, tells it ({@link
+ *       #hostEnded}): it takes no more, gives its ports back, and goes on alone, driven by its ring,
+ *       until the kernel has let go of all its parts; only then is its version of the map given up,
+ *       are its ranges out of doubt, and is it closed for the device. So a fence, a slot or a doubt
+ *       outlives the host of the queue that it waits for, and a disk is not kept open by a dead one.
  *   <li><b>Bounded.</b> Requests, parts and writes given to the relocator each have a bound; a
  *       request that meets one waits, in order, and its frontend feels it.
  * </ul>
  */
 public final class DeviceQueue {
+  private static final Logger LOG = LoggerFactory.getLogger(DeviceQueue.class);
+
   /** Writes that wait for the relocator at a time; each holds a copy of a block. */
   private static final int TICKETS_MAX = 256;
 
@@ -114,6 +123,7 @@ public final class DeviceQueue {
   private boolean freezeAnswered;
   private long freezeId;
   private boolean drainAnswered;
+  private boolean hostGone;
   private @Nullable IoBuffer zeroes;
 
   /**
@@ -126,7 +136,15 @@ public final class DeviceQueue {
     this.queueId = context.queueId();
     this.engine = engine;
     this.host = host;
-    this.completions = new Completions(signal);
+    Runnable alone = this::completionsReady;
+    this.completions =
+        new Completions(() -> {
+          if (hostGone) {
+            engine.ledger().afterSignals(alone);
+          } else {
+            signal.run();
+          }
+        });
     this.policy = context.policy();
     this.deadlineNanos = policy.requestDeadline().toNanos();
     this.disks = new QueueDisks(engine, context.main(), context.spares());
@@ -240,8 +258,31 @@ public final class DeviceQueue {
   /** The frontend is leaving and waits no longer: like {@link QueueCommand.Abandon}. */
   public void abandon() {
     nowNanos = engine.nanoTime();
-    abandonAll();
+    abandonAll(false);
     settle();
+  }
+
+  /**
+   * The host ends now, however: nobody answers requests any more, and none is given back to it. To
+   * be called last, from its PostStop; a host in its right mind abandons first, so that it gets its
+   * requests back. It does not throw, and may be called again.
+   */
+  public void hostEnded() {
+    if (hostGone || phase == Phase.CLOSED) {
+      return;
+    }
+    hostGone = true;
+    disks.detachAll();
+    mirroring.detach();
+    try {
+      abandonAll(false);
+      // The host may have been told of ends that it did not live to take.
+      completionsReady();
+    } catch (RuntimeException broken) {
+      // What crashed the host may be in here. The device waits for the end of this queue, and is
+      // assembled again when it does not come.
+      LOG.error("queue {} cannot end by itself", queueId, broken);
+    }
   }
 
   // The device's side.
@@ -281,7 +322,7 @@ public final class DeviceQueue {
         beginWhatWaited();
       }
       case QueueCommand.Drain c -> beginDraining();
-      case QueueCommand.Abandon c -> abandonAll();
+      case QueueCommand.Abandon c -> abandonAll(true);
       case QueueCommand.SpareAttached c -> disks.attach(c.spare(), c.disk());
       case QueueCommand.SpareDetached c -> detach(c.spare());
       case QueueCommand.MainReplaced c -> {
@@ -357,7 +398,9 @@ public final class DeviceQueue {
     }
     report(new QueueReport.Counted(queueId, statistics.now()));
     report(new QueueReport.Closed(queueId));
-    host.closed();
+    if (!hostGone) {
+      host.closed();
+    }
   }
 
   private void report(QueueReport report) {
@@ -866,7 +909,9 @@ public final class DeviceQueue {
 
   private void end(DeviceRequest request) {
     statistics.ended(request, nowNanos);
-    host.completed(request);
+    if (!hostGone) {
+      host.completed(request);
+    }
   }
 
   // Parts that ended.
@@ -877,6 +922,9 @@ public final class DeviceQueue {
       return;
     }
     if (part.state == Part.State.ABANDONED) {
+      if (part.io.operation() == IoRequest.Operation.FLUSH) {
+        abandonedFlush(part, outcome);
+      }
       if (outcome == Outcome.RELEASED || !comesBack(part, outcome)) {
         letGo(part);
       }
@@ -896,6 +944,15 @@ public final class DeviceQueue {
       case TIMED_OUT, CANCELLED -> unanswered(part, request, outcome);
       case RELEASED, IDLE, IN_FLIGHT ->
           throw new IllegalStateException("an end without a reason: " + part.io);
+    }
+  }
+
+  /** Nobody is answered any more, but a flush that fails is everybody's, whoever asked for it. */
+  private void abandonedFlush(Part part, Outcome outcome) {
+    Errno errno = outcome == Outcome.TIMED_OUT ? Errno.ETIMEDOUT : part.io.errno();
+    if (outcome != Outcome.DONE && errno != null) {
+      doubts.flushFailed(errno);
+      report(new QueueReport.FlushFailed(queueId, part.disk, errno));
     }
   }
 
@@ -1338,7 +1395,7 @@ public final class DeviceQueue {
     }
   }
 
-  private void abandonAll() {
+  private void abandonAll(boolean deviceEnds) {
     beginDraining();
     waitForFence.clear();
     waitForPart.clear();
@@ -1357,11 +1414,14 @@ public final class DeviceQueue {
         leaveMirrorPart(part);
         port.cancel(part.io);
       } else if (part.state == Part.State.IN_FLIGHT && port != null) {
-        if (part.io.operation() == IoRequest.Operation.FLUSH) {
-          doubts.flushFailed(Errno.ESHUTDOWN);
-        }
         abandon(part);
-        port.cancel(part.io);
+        if (part.io.operation() != IoRequest.Operation.FLUSH) {
+          port.cancel(part.io);
+        } else if (deviceEnds) {
+          doubts.flushFailed(Errno.ESHUTDOWN);
+          port.cancel(part.io);
+        }
+        // A flush that is left to end tells whether it failed: the device's other queues go on.
       }
     }
     DeviceRequest request = newest;

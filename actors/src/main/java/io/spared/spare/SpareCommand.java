@@ -17,6 +17,9 @@ public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
   /**
    * Open the spare, read its table, and let the device use what it was lent. A spare that several
    * devices use is opened once.
+   *
+   * @param replyTo uses the spare from then on, until it detaches or ends: it should live no longer
+   *     than what it asks for
    */
   record Attach(DiskAddress address, String device, ActorRef<SpareReply> replyTo)
       implements Public {}
@@ -36,8 +39,8 @@ public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
       ActorRef<SpareReply> replyTo)
       implements Public {}
 
-  /** The device does not use the spare any more; it is closed when nobody does. */
-  record Detach(UUID spareId, String device) implements Public {}
+  /** This user does not use the spare any more; it is closed when nobody does. */
+  record Detach(UUID spareId, ActorRef<SpareReply> user) implements Public {}
 
   /** Lend so many bytes more to a device, durably, before the answer. */
   record Lend(
@@ -58,6 +61,12 @@ public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
   record TakeBack(
       UUID spareId, UUID deviceId, long offsetBytes, long lengthBytes, ActorRef<SpareReply> replyTo)
       implements Public {}
+
+  /**
+   * Read the three tables again and write anew what is damaged, from what is known in memory. The
+   * spare does so by itself every hour; nobody is answered.
+   */
+  record Check(UUID spareId) implements Public {}
 
   /** How full each spare is. */
   record GetUsage(ActorRef<List<SpareUsage>> replyTo) implements Public {}

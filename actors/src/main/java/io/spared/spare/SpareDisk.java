@@ -7,15 +7,18 @@ import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.DiskPort;
+import io.spared.format.Signature;
 import io.spared.format.SpareTable;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -37,15 +40,30 @@ import org.jspecify.annotations.Nullable;
  * come back as lent at the next start, where its device finds that it does not know it, and returns
  * it.
  *
- * <p>A crash of it loses nothing but the questions on their way; the daemon is stopped, since what
- * devices believe about the disk could no longer be trusted.
+ * <p>While it is open, the tables on the disk are read again every hour and when a device looks for
+ * damage: what is damaged or old is written anew from the one in memory, all three of them too,
+ * since nobody else may write there. Only where another's table or a newer one stands nothing is
+ * written any more.
+ *
+ * <p>Invariant: a spare that somebody uses is open, and one that nobody uses is closed soon. A user
+ * is whoever asked for it, from the answer until it detaches or ends, however it ends: it is
+ * watched. So an answer that nobody hears any more keeps nothing open.
+ *
+ * <p>A crash of it loses nothing but the questions on their way: what was answered is durable. Its
+ * disk is closed, so every device that uses it watches this actor, and is assembled again from its
+ * disks, with a new one of these.
  */
 final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   /** More questions than this at once are refused. */
   private static final int MOST_WAITING = 256;
 
+  private static final String FOREIGN = ": another's table stands on it; nothing is written there";
+
   /** A spare that nobody uses is kept open so long, for a device that is being restarted. */
   private static final Duration UNUSED = Duration.ofMillis(200);
+
+  /** As often as devices look at their copies. */
+  private static final Duration CHECK_EVERY = Duration.ofHours(1);
 
   private static final int[] WARNINGS_PERCENT = {95, 90, 80};
 
@@ -55,13 +73,16 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   private final TimerScheduler<SpareDiskCommand> timers;
   private final DiskClaim claim;
   private final ArrayDeque<SpareCommand.Public> waiting = new ArrayDeque<>();
-  private final TreeMap<String, Integer> users = new TreeMap<>();
+  private final Map<ActorRef<SpareReply>, String> users = new LinkedHashMap<>();
   private @Nullable DiskPort port;
   private @Nullable TableStore store;
   private @Nullable SpareTable table;
   private long lastVersion;
   private int warnedPercent;
   private boolean stopping;
+
+  /** Another's table stands on the disk: nothing is written there any more. */
+  private boolean foreign;
 
   private SpareDisk(
       ActorContext<SpareDiskCommand> context,
@@ -121,6 +142,9 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       port.detach();
     }
     claim.withdraw();
+    while (!waiting.isEmpty()) {
+      refuse(waiting.remove(), address + ": was closed meanwhile; try again", true);
+    }
     return this;
   }
 
@@ -156,6 +180,11 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         if (users.isEmpty()) {
           timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
         }
+        yield this;
+      }
+      case SpareDiskCommand.CheckDue due -> asked(new SpareCommand.Check(spareId()));
+      case SpareDiskCommand.UserEnded ended -> {
+        gone(ended.user());
         yield this;
       }
       case SpareDiskCommand.Stop stop -> {
@@ -204,6 +233,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
     table = found.get();
     lastVersion = table.version();
     timers.cancel(new SpareDiskCommand.Overdue());
+    timers.startSingleTimer(new SpareDiskCommand.CheckDue(), CHECK_EVERY);
     owner.tell(new SpareNews.Known(address, table.spareId()));
     warnWhenFull(table);
     if (!choice.stale().isEmpty() && store != null) {
@@ -214,15 +244,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
               + ": tables "
               + choice.stale()
               + " of three were damaged or old and are written anew");
-      SpareTable anew =
-          new SpareTable(table.spareId(), ++lastVersion, table.diskBytes(), table.lent());
-      store.write(
-          anew,
-          written -> {
-            if (written.durable()) {
-              table = anew;
-            }
-          });
+      writeAnew(table, store);
     }
   }
 
@@ -267,6 +289,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
             }
             table = first;
             timers.cancel(new SpareDiskCommand.Overdue());
+            timers.startSingleTimer(new SpareDiskCommand.CheckDue(), CHECK_EVERY);
             owner.tell(new SpareNews.Known(address, first.spareId()));
             happened(Event.Severity.NOTICE, "spare.made", address + ": is a spare from now on");
           });
@@ -317,11 +340,69 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         case SpareCommand.Lend lend -> lend(lend, table, store);
         case SpareCommand.LendPlaces lend -> lendPlaces(lend, table, store);
         case SpareCommand.TakeBack back -> takeBack(back, table, store);
+        case SpareCommand.Check check -> check(table, store);
         case SpareCommand.GetUsage usage -> {}
         case SpareCommand.Stop stop -> {}
       }
     }
     return stopping && (store == null || !store.isBusy()) ? Behaviors.stopped() : this;
+  }
+
+  private UUID spareId() {
+    SpareTable now = table;
+    return now == null ? new UUID(0, 0) : now.spareId();
+  }
+
+  private void check(SpareTable now, TableStore tables) {
+    timers.startSingleTimer(new SpareDiskCommand.CheckDue(), CHECK_EVERY);
+    tables.read(choice -> {
+      SpareTable found = choice.table().orElse(now);
+      Optional<String> another =
+          tables.firstUnit().flatMap(unit -> Signature.ofAnother(unit, now.spareId()));
+      if (choice.contradiction()
+          || another.isPresent()
+          || !found.spareId().equals(now.spareId())
+          || found.version() > lastVersion) {
+        foreign = true;
+        parts
+            .monitor()
+            .tell(
+                new MonitorCommand.Raise(
+                    Event.Severity.CRITICAL,
+                    "",
+                    "spare.foreign:" + address,
+                    address
+                        + ": "
+                        + another.orElse("another spare's table")
+                        + " was written there while it was used; nothing is lent or taken back any"
+                        + " more: find out who uses this disk"));
+        return;
+      }
+      if (choice.table().isPresent() && choice.stale().isEmpty() && found.equals(now)) {
+        return;
+      }
+      happened(
+          Event.Severity.WARNING,
+          "spare.table-damaged",
+          address + ": of its tables some are damaged, and are written anew");
+      writeAnew(now, tables);
+    });
+  }
+
+  private void writeAnew(SpareTable now, TableStore tables) {
+    SpareTable anew =
+        new SpareTable(now.spareId(), ++lastVersion, now.diskBytes(), now.lent());
+    tables.write(
+        anew,
+        written -> {
+          if (written.durable()) {
+            table = anew;
+            happened(
+                Event.Severity.NOTICE,
+                "spare.table-written",
+                address + ": its tables are written anew");
+          }
+        });
   }
 
   private void attach(SpareCommand.Attach attach, SpareTable now) {
@@ -330,14 +411,30 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       refuse(attach, address + ": is closed", true);
       return;
     }
-    users.merge(attach.device(), 1, Integer::sum);
+    if (users.put(attach.replyTo(), attach.device()) == null) {
+      getContext().watchWith(attach.replyTo(), new SpareDiskCommand.UserEnded(attach.replyTo()));
+    }
     attach
         .replyTo()
-        .tell(new SpareReply.Attached(address, now.spareId(), disk, lendings(now.lent())));
+        .tell(
+            new SpareReply.Attached(
+                address,
+                now.spareId(),
+                disk,
+                lendings(now.lent()),
+                attach.replyTo(),
+                getContext().getSelf()));
   }
 
   private void detach(SpareCommand.Detach detach) {
-    users.computeIfPresent(detach.device(), (name, count) -> count > 1 ? count - 1 : null);
+    if (users.containsKey(detach.user())) {
+      getContext().unwatch(detach.user());
+    }
+    gone(detach.user());
+  }
+
+  private void gone(ActorRef<SpareReply> user) {
+    users.remove(user);
     if (users.isEmpty()) {
       timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
     }
@@ -372,6 +469,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       ActorRef<SpareReply> replyTo,
       SpareTable now,
       TableStore tables) {
+    if (foreign) {
+      replyTo.tell(new SpareReply.NotLent(now.spareId(), address + FOREIGN));
+      return;
+    }
     if (lending.isEmpty()) {
       replyTo.tell(
           new SpareReply.NotLent(
@@ -405,6 +506,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   }
 
   private void takeBack(SpareCommand.TakeBack back, SpareTable now, TableStore tables) {
+    if (foreign) {
+      back.replyTo().tell(new SpareReply.NotTakenBack(now.spareId(), address + FOREIGN));
+      return;
+    }
     Optional<SpareTable> without =
         Extents.takeBack(
             new SpareTable(now.spareId(), lastVersion, now.diskBytes(), now.lent()),
@@ -477,7 +582,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         now.diskBytes(),
         now.lent().stream().mapToLong(SpareTable.Lent::lengthBytes).sum(),
         Extents.freeBytes(now),
-        List.copyOf(users.keySet()),
+        users.values().stream().distinct().sorted().toList(),
         "well");
   }
 
@@ -511,6 +616,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       case SpareCommand.TakeBack back ->
           back.replyTo().tell(new SpareReply.NotTakenBack(back.spareId(), sentence));
       case SpareCommand.Detach detach -> {}
+      case SpareCommand.Check check -> {}
       case SpareCommand.GetUsage usage -> usage.replyTo().tell(List.of());
       case SpareCommand.Stop stop -> stop.replyTo().tell(new SpareReply.Stopped(List.of()));
     }

@@ -18,6 +18,12 @@ sealed interface SpareDiskCommand {
 
   record Overdue() implements SpareDiskCommand {}
 
+  /** Somebody who used it has ended, and so uses it no more. */
+  record UserEnded(ActorRef<SpareReply> user) implements SpareDiskCommand {}
+
+  /** Time to look at the tables on the disk. */
+  record CheckDue() implements SpareDiskCommand {}
+
   /** Nobody used it for a while. */
   record CloseIfUnused() implements SpareDiskCommand {}
 

@@ -8,9 +8,6 @@ sealed interface SpareNews extends SpareCommand {
   /** One spare's table is read: it is known by its identity from now on. */
   record Known(DiskAddress address, UUID spareId) implements SpareNews {}
 
-  /** One spare's actor has ended. */
-  record Ended(DiskAddress address) implements SpareNews {}
-
   /** One spare has said how full it is. */
   record Usage(SpareUsage usage) implements SpareNews {}
 

@@ -5,6 +5,7 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.format.ExtentKind;
 import java.util.List;
 import java.util.UUID;
+import org.apache.pekko.actor.typed.ActorRef;
 
 /** What the owner of the spare disks answers. */
 public sealed interface SpareReply {
@@ -13,8 +14,16 @@ public sealed interface SpareReply {
    * The spare is open and its table is read.
    *
    * @param lent everything that is lent, to whomever: a device finds its own by its identifier
+   * @param user who asked for it, and so uses it
+   * @param keeper does not end while the spare is attached, but by a crash, and closes the disk
    */
-  record Attached(DiskAddress address, UUID spareId, Disk disk, List<Lending> lent)
+  record Attached(
+      DiskAddress address,
+      UUID spareId,
+      Disk disk,
+      List<Lending> lent,
+      ActorRef<SpareReply> user,
+      ActorRef<?> keeper)
       implements SpareReply {
     public Attached {
       lent = List.copyOf(lent);

@@ -1,6 +1,8 @@
 package io.spared.spare;
 
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.monitor.Event;
+import io.spared.monitor.MonitorCommand;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -9,7 +11,9 @@ import java.util.Map;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.ChildFailed;
 import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -23,6 +27,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A spare disk is opened once, however many devices use it. Two addresses of one disk are met by
  * the disk's exclusive open, which refuses the second.
+ *
+ * <p>A spare's actor that ends by itself is forgotten. One that crashed too, and is made anew when a
+ * device asks for its disk; the crash is told, and the devices on it see its end themselves ({@link
+ * SpareReply.Attached#keeper}). A crash of this actor ends the daemon: nobody could lend any more.
  */
 public final class Spares extends AbstractBehavior<SpareCommand> {
   private final SpareParts parts;
@@ -49,7 +57,11 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
 
   @Override
   public Receive<SpareCommand> createReceive() {
-    return newReceiveBuilder().onMessage(SpareCommand.class, this::on).build();
+    return newReceiveBuilder()
+        .onMessage(SpareCommand.class, this::on)
+        .onSignal(ChildFailed.class, failed -> ended(failed, failed.cause()))
+        .onSignal(Terminated.class, ended -> ended(ended, null))
+        .build();
   }
 
   private Behavior<SpareCommand> on(SpareCommand command) {
@@ -72,6 +84,7 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
       case SpareCommand.Lend lend -> route(lend.spareId(), lend);
       case SpareCommand.LendPlaces lend -> route(lend.spareId(), lend);
       case SpareCommand.TakeBack back -> route(back.spareId(), back);
+      case SpareCommand.Check check -> route(check.spareId(), check);
       case SpareCommand.GetUsage ask -> askUsage(ask);
       case SpareCommand.Stop stop -> {
         stopping = stop;
@@ -81,11 +94,6 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
         return stopIfDone();
       }
       case SpareNews.Known known -> addresses.put(known.spareId(), known.address());
-      case SpareNews.Ended ended -> {
-        disks.remove(ended.address());
-        addresses.values().removeIf(ended.address()::equals);
-        return stopIfDone();
-      }
       case SpareNews.Usage usage -> {
         usages.add(usage.usage());
         if (--usagesAwaited <= 0) {
@@ -118,9 +126,35 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
                 SpareDisk.create(parts, address, getContext().getSelf()),
                 "spare-disk-" + ++count,
                 DispatcherSelector.sameAsParent());
-    getContext().watchWith(disk, new SpareNews.Ended(address));
+    getContext().watch(disk);
     disks.put(address, disk);
     return disk;
+  }
+
+  private Behavior<SpareCommand> ended(Terminated ended, @Nullable Throwable cause) {
+    disks.entrySet().stream()
+        .filter(entry -> entry.getValue().path().equals(ended.getRef().path()))
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .ifPresent(address -> {
+          disks.remove(address);
+          addresses.values().removeIf(address::equals);
+          if (cause != null) {
+            getContext().getLog().error("{}: its actor crashed", address, cause);
+            parts
+                .monitor()
+                .tell(
+                    new MonitorCommand.Happened(
+                        Event.Severity.ERROR,
+                        "",
+                        "spare.crashed",
+                        address
+                            + ": its actor crashed ("
+                            + cause
+                            + "); the devices that use it are assembled again"));
+          }
+        });
+    return stopIfDone();
   }
 
   private void route(UUID spareId, SpareCommand.Public command) {

@@ -40,6 +40,7 @@ final class TableStore {
   private final Completions completions;
   private final Set<Integer> heldCopies = new HashSet<>();
   private @Nullable Step step;
+  private Optional<ByteBuffer> firstUnit = Optional.empty();
 
   /** What is going on. */
   private sealed interface Step {}
@@ -104,8 +105,14 @@ final class TableStore {
 
   void read(Consumer<SpareTable.Choice> whenDone) {
     Reading reading = new Reading(whenDone);
+    firstUnit = Optional.empty();
     step = reading;
     submitRead(reading);
+  }
+
+  /** What stood at the beginning of the disk when it was read last; empty when it cannot be read. */
+  Optional<ByteBuffer> firstUnit() {
+    return firstUnit;
   }
 
   void write(SpareTable table, Consumer<Written> whenDone) {
@@ -271,6 +278,9 @@ final class TableStore {
     }
     ByteBuffer bytes = ByteBuffer.allocate(reading.lengthBytes).order(ByteOrder.LITTLE_ENDIAN);
     bytes.put(buffer.bytes().duplicate().clear().limit(reading.lengthBytes)).flip();
+    if (copy == 0) {
+      firstUnit = Optional.of(bytes.duplicate().limit(CopyLayout.UNIT_BYTES));
+    }
     int claimed = SpareTable.claimedBytes(bytes);
     if (claimed > reading.lengthBytes && claimed <= SpareTable.BYTES_MAX) {
       reading.lengthBytes = claimed;

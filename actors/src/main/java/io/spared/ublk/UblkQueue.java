@@ -48,8 +48,9 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  *
  * <p>When this actor crashes it does not leave the programs above hanging: it goes on, answering
- * every request with an error, until the device has been stopped; then it ends without draining, so
- * that the device, which watches it, assembles again from its disks.
+ * every request with an error, until the device has been stopped; then it ends without draining, and
+ * the device's queue ends by itself once the kernel has let go of its requests ({@link
+ * DeviceQueue#hostEnded}).
  */
 final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements QueueHost {
   private static final int EIO = UblkQueuePort.failure(Errno.EIO);
@@ -521,6 +522,10 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
           thePort().commit(tag.number, EIO, tag.command, tag.buffer);
         }
       }
+    }
+    DeviceQueue open = queue;
+    if (open != null) {
+      open.hostEnded();
     }
     return this;
   }

@@ -2,23 +2,16 @@ package io.spared.sim;
 
 import io.spared.device.CleanStops;
 import io.spared.disk.DiskNumber;
-import io.spared.ffi.disk.DiskException;
-import io.spared.ffi.disk.DiskOpener;
-import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Geometry;
-import io.spared.format.SortedRemapEntries;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
-import io.spared.metadata.MetadataReply;
 import io.spared.queue.QueuePolicy;
 import io.spared.relocation.RelocationPolicy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -210,43 +203,7 @@ final class CoreRun {
 
   /** A first life only makes the metadata, on disks that are well. */
   private boolean create() {
-    SimProcess born = new SimProcess(world, 1);
-    process = born;
-    boolean[] created = new boolean[1];
-    Map<Integer, DiskPort> ports = new TreeMap<>();
-    try {
-      for (int s = 0; s < setup.spares.size(); s++) {
-        ports.put(
-            s,
-            setup
-                .opener
-                .open(CoreSetup.address("spare-" + s), DiskOpener.Mode.OWN)
-                .attach(born.engine(0)));
-      }
-    } catch (DiskException e) {
-      throw new IllegalStateException(e);
-    }
-    born.start(
-        Behaviors.<MetadataReply>setup(context -> {
-          ActorRef<MetadataEvent> nobody = context.getSystem().ignoreRef();
-          ActorRef<MetadataCommand> writer =
-              context.spawn(metadata(born.engine(0), nobody), "metadata", SimProcess.dispatcher(0));
-          writer.tell(
-              new MetadataCommand.Create(
-                  setup.born(new SortedRemapEntries()), ports, context.getSelf()));
-          return Behaviors.receive(MetadataReply.class)
-              .onAnyMessage(reply -> {
-                created[0] = reply instanceof MetadataReply.Created;
-                if (!created[0]) {
-                  truth.violated("the metadata could not be made: " + reply);
-                }
-                return Behaviors.same();
-              })
-              .build();
-        }));
-    until(() -> created[0], Duration.ofMinutes(1));
-    born.kill(setup.drives());
-    if (!created[0]) {
+    if (!setup.writeCopies()) {
       truth.violated("the metadata could not be made");
       return false;
     }
@@ -656,7 +613,7 @@ final class CoreRun {
       }
     }
     for (SimDrive drive : setup.drives()) {
-      if (drive.openHandles() != 0) {
+      if (drive.openHandles() != 0 || drive.isClaimed()) {
         truth.violated(drive.name() + " is still open after a stop");
       }
     }

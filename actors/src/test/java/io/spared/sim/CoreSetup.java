@@ -1,6 +1,9 @@
 package io.spared.sim;
 
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskException;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.format.CopyLayout;
 import io.spared.format.CopyPlace;
@@ -15,18 +18,29 @@ import io.spared.format.MainMember;
 import io.spared.format.Placement;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
+import io.spared.format.SortedRemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
 import io.spared.format.SpareTable;
 import io.spared.host.AddedSpares;
+import io.spared.metadata.MetadataCommand;
+import io.spared.metadata.MetadataEvent;
+import io.spared.metadata.MetadataReply;
+import io.spared.metadata.MetadataSettings;
+import io.spared.metadata.MetadataWriter;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
 /** One simulated set-up: a main drive with known content, spares, and what is lent of them. */
 final class CoreSetup {
@@ -41,7 +55,8 @@ final class CoreSetup {
   final List<SimDrive> spares = new ArrayList<>();
   private final List<SimDrive> next = new ArrayList<>();
   private final List<SimDrive> further = new ArrayList<>();
-  final SimOpener opener = new SimOpener();
+  final SimOpener opener;
+  private final String prefix;
   final Truth truth;
 
   /** What hosts remember of added spares, from one life to the next. */
@@ -53,12 +68,27 @@ final class CoreSetup {
   final List<Change> birth = new ArrayList<>();
 
   CoreSetup(SimWorld world, Geometry geometry, int spareCount, int dataExtentsEach) {
+    this(world, geometry, spareCount, dataExtentsEach, "", new SimOpener());
+  }
+
+  /**
+   * @param prefix tells its disks from those of another set-up of the same host
+   */
+  CoreSetup(
+      SimWorld world,
+      Geometry geometry,
+      int spareCount,
+      int dataExtentsEach,
+      String prefix,
+      SimOpener opener) {
+    this.prefix = prefix;
+    this.opener = opener;
     this.world = world;
     this.geometry = geometry;
     this.deviceId = world.world().newUuid();
     long mainBytes = (geometry.deviceBytes() + MIB - 1) / MIB * MIB;
-    this.main = new SimDrive(world, "main", mainBytes, geometry.sectorBytes());
-    opener.plug(address("main"), main);
+    this.main = new SimDrive(world, prefix + "main", mainBytes, geometry.sectorBytes());
+    opener.plug(mainAddress(), main);
     this.truth = new Truth(geometry.deviceBytes() / geometry.sectorBytes(), geometry.sectorBytes());
     this.book = new ClientBook(world, truth);
     ByteBuffer initial = ByteBuffer.allocate((int) geometry.deviceBytes());
@@ -83,12 +113,13 @@ final class CoreSetup {
       lent.add(
           new Change.ExtentLent(new Extent(s, used[s], dataExtentsEach * MIB, ExtentKind.DATA)));
       used[s] += dataExtentsEach * MIB;
-      SimDrive drive = new SimDrive(world, "spare-" + s, 2 * used[s], geometry.sectorBytes());
+      SimDrive drive =
+          new SimDrive(world, prefix + "spare-" + s, 2 * used[s], geometry.sectorBytes());
       spares.add(drive);
-      opener.plug(address("spare-" + s), drive);
+      opener.plug(spareAddress(s), drive);
       birth.add(
           new Change.SpareAdded(
-              new SpareMember(s, new UUID(s, 77), evidence(drive), SpareState.IN_SERVICE)));
+              new SpareMember(s, spareId(s), evidence(drive), SpareState.IN_SERVICE)));
     }
     this.placement = new Placement(LAYOUT, places);
     birth.addAll(lent);
@@ -131,6 +162,18 @@ final class CoreSetup {
     return new DiskAddress.OfPath(Path.of("/dev", name));
   }
 
+  DiskAddress mainAddress() {
+    return address(prefix + "main");
+  }
+
+  DiskAddress spareAddress(int spare) {
+    return address(prefix + "spare-" + spare);
+  }
+
+  UUID spareId(int spare) {
+    return new UUID(((long) prefix.hashCode() << 8) + spare, 77);
+  }
+
   private static DiskEvidence evidence(SimDrive drive) {
     return new DiskEvidence(
         drive.identity(), drive.geometry().sizeBytes(), drive.geometry().logicalSectorBytes());
@@ -152,7 +195,7 @@ final class CoreSetup {
       }
       SimDrive drive = spares.get(s);
       long bytes = drive.geometry().sizeBytes();
-      SpareTable table = new SpareTable(new UUID(s, 77), 1, bytes, lent);
+      SpareTable table = new SpareTable(spareId(s), 1, bytes, lent);
       for (int copy = 0; copy < SpareTable.COPIES; copy++) {
         ByteBuffer written = table.write(copy);
         byte[] raw = new byte[written.remaining()];
@@ -167,13 +210,62 @@ final class CoreSetup {
     DeviceImage image =
         new DeviceImage(
             deviceId,
-            "sim",
+            prefix + "sim",
             Form.ADOPT,
             geometry,
             new MainMember(new UUID(0, 7), evidence(main), 0),
             entries);
     image.apply(new Position(Epoch.NONE, 0), birth);
     return image;
+  }
+
+  /** Overwrites a copy beneath whoever uses it. */
+  void destroyCopy(int copy) {
+    CopyPlace place = placement.places().get(copy);
+    byte[] noise = new byte[16 << 10];
+    Arrays.fill(noise, (byte) 0x5A);
+    SimDrive drive = spares.get(place.spare());
+    drive.poke(place.offsetBytes(), Arrays.copyOf(noise, CopyLayout.UNIT_BYTES));
+    for (int area = 0; area < 2; area++) {
+      drive.poke(place.offsetBytes() + LAYOUT.areaOffsetBytes(area), noise);
+    }
+  }
+
+  /** Writes the copies of the device as it was made. */
+  boolean writeCopies() {
+    SimProcess born = new SimProcess(world, 1);
+    boolean[] created = new boolean[1];
+    Map<Integer, DiskPort> ports = new TreeMap<>();
+    try {
+      for (int s = 0; s < spares.size(); s++) {
+        ports.put(
+            s, opener.open(spareAddress(s), DiskOpener.Mode.OWN).attach(born.engine(0)));
+      }
+    } catch (DiskException e) {
+      throw new IllegalStateException(e);
+    }
+    born.start(
+        Behaviors.<MetadataReply>setup(context -> {
+          ActorRef<MetadataEvent> nobody = context.getSystem().ignoreRef();
+          ActorRef<MetadataCommand> writer =
+              context.spawn(
+                  MetadataWriter.create(
+                      MetadataSettings.defaults(), born.engine(0), world.world(), nobody),
+                  "metadata",
+                  SimProcess.dispatcher(0));
+          writer.tell(
+              new MetadataCommand.Create(
+                  born(new SortedRemapEntries()), ports, context.getSelf()));
+          return Behaviors.receive(MetadataReply.class)
+              .onAnyMessage(reply -> {
+                created[0] = reply instanceof MetadataReply.Created;
+                return Behaviors.same();
+              })
+              .build();
+        }));
+    world.runUntil(() -> created[0], Duration.ofMinutes(1));
+    born.kill(drives());
+    return created[0];
   }
 
   List<SimDrive> drives() {

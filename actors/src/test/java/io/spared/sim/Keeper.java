@@ -5,6 +5,7 @@ import io.spared.ffi.Errno;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.DiskPort;
 import io.spared.format.Change;
 import io.spared.format.DeviceImage;
 import io.spared.format.Epoch;
@@ -117,6 +118,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
   private final SimEngine engine;
   private final SimRandom random;
   private final List<Command.OpenQueue> waiting = new ArrayList<>();
+  private final List<DiskPort> ports = new ArrayList<>();
   private final Map<Integer, ActorRef<QueueCommand>> queues = new LinkedHashMap<>();
   private final Map<Long, Pending> commits = new HashMap<>();
   private final ActorRef<MetadataReply> metadataReplies;
@@ -234,7 +236,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
         sources.add(
             new MetadataCommand.CopySource(
                 new UUID(s, 77),
-                disk.attach(engine),
+                attach(disk),
                 disk.geometry().sizeBytes(),
                 setup.placement.places().stream()
                     .filter(place -> place.spare() == spare)
@@ -255,6 +257,12 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
             Optional.empty(),
             Optional.empty(),
             metadataReplies));
+  }
+
+  private DiskPort attach(Disk disk) {
+    DiskPort port = disk.attach(engine);
+    ports.add(port);
+    return port;
   }
 
   private void fromMetadata(MetadataReply reply) {
@@ -287,6 +295,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
       case MetadataReply.Cancelled cancelled -> notDone(cancelled.id());
       case MetadataReply.Stopped stopped -> {
         view.stopped = true;
+        ports.forEach(DiskPort::detach);
         Objects.requireNonNull(main).close();
         spares.values().forEach(Disk::close);
         Runnable then = whenStopped;

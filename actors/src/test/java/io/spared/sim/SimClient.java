@@ -13,6 +13,7 @@ import java.util.ArrayDeque;
 import java.util.Objects;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -48,6 +49,9 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
 
     /** Ask for nothing more. */
     record Quiet() implements Command {}
+
+    /** Fail as a frontend with a defect does. */
+    record Crash() implements Command {}
   }
 
   /** Makes that which asks the device for a queue, now or again. */
@@ -122,7 +126,24 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
 
   @Override
   public Receive<Command> createReceive() {
-    return newReceiveBuilder().onMessage(Command.class, this::handle).build();
+    return newReceiveBuilder()
+        .onMessage(Command.class, this::handle)
+        .onSignal(PostStop.class, signal -> stopped())
+        .build();
+  }
+
+  private Behavior<Command> stopped() {
+    DeviceQueue q = queue;
+    if (q != null) {
+      ending = true;
+      try {
+        q.abandon();
+      } catch (RuntimeException e) {
+        truth.violated("a client that ends cannot abandon its queue: " + e);
+      }
+      q.hostEnded();
+    }
+    return this;
   }
 
   private Behavior<Command> handle(Command command) {
@@ -164,6 +185,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
         go();
       }
       case Command.Quiet q -> quiet = true;
+      case Command.Crash c -> throw new IllegalStateException("told to crash");
     }
     return this;
   }

@@ -19,6 +19,7 @@ public final class SimDisk implements Disk {
   private final long plugging;
   private boolean closed;
   int inFlight;
+  int ports;
 
   SimDisk(SimDrive drive, DiskAddress address, DiskOpener.Mode mode) {
     this.drive = drive;
@@ -41,7 +42,18 @@ public final class SimDisk implements Disk {
 
   /** Whether nobody else may own the drive because of this handle. */
   boolean claims() {
-    return mode == DiskOpener.Mode.OWN && isConnected() && (!closed || inFlight > 0);
+    return mode == DiskOpener.Mode.OWN && isConnected() && isOpen();
+  }
+
+  /** As a descriptor: for as long as it, a port or a request has it. */
+  boolean isOpen() {
+    return !closed || inFlight > 0 || ports > 0;
+  }
+
+  /** The process that had it died. */
+  void ownerDied() {
+    closed = true;
+    ports = 0;
   }
 
   @Override
@@ -64,6 +76,7 @@ public final class SimDisk implements Disk {
     if (!(engine instanceof SimEngine simulated)) {
       throw new IllegalArgumentException("a simulated disk needs a simulated engine");
     }
+    ports++;
     return new SimPort(this, simulated);
   }
 

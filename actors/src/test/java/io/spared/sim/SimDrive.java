@@ -377,7 +377,7 @@ public final class SimDrive {
   // Handles.
 
   SimDisk open(io.spared.ffi.disk.DiskAddress address, io.spared.ffi.disk.DiskOpener.Mode mode) {
-    handles.removeIf(handle -> handle.isClosed() && handle.inFlight == 0);
+    handles.removeIf(handle -> !handle.isOpen());
     SimDisk handle = new SimDisk(this, address, mode);
     handles.add(handle);
     return handle;
@@ -406,7 +406,7 @@ public final class SimDrive {
   /** The process that had the drive open is gone: its handles close, its requests go on. */
   public void ownerDied() {
     for (SimDisk handle : handles) {
-      handle.close();
+      handle.ownerDied();
     }
   }
 
@@ -487,11 +487,16 @@ public final class SimDrive {
     if (choice == 0) {
       return;
     }
-    // The end comes in a later signal, never within the call.
+    // The end comes in a later signal, never within the call; by then this object may stand for
+    // another request.
+    long arrival = operation.arrivalOrder;
+    SimPort through = operation.port();
     world.at(
         world.nowNanos() + random.below(20_000L),
         () -> {
           if (operation.isOver()
+              || operation.arrivalOrder != arrival
+              || !operation.port().equals(through)
               || operation.request().outcome() != IoRequest.Outcome.IN_FLIGHT
               || operation.engine().isClosed()) {
             return;

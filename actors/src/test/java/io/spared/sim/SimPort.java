@@ -52,6 +52,9 @@ final class SimPort implements DiskPort, Ledger.Carrier {
 
   @Override
   public void detach() {
-    detached = true;
+    if (!detached) {
+      detached = true;
+      disk.ports--;
+    }
   }
 }

@@ -969,11 +969,19 @@ public final class Session implements QueueHost, Transport.User {
       end(true, queueClosed ? "the device stopped" : "the client disconnected");
     }
     if (ended && queueClosed && !gone) {
+      hostEnded();
+      owner.gone();
+    }
+  }
+
+  /** Nobody drives it any more: its own buffers go back. Requests have gone back to it before. */
+  public void hostEnded() {
+    if (!gone) {
       gone = true;
+      budget.leave();
       input.release();
       output.release();
       otherOutput.release();
-      owner.gone();
     }
   }
 }

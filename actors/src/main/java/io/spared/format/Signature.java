@@ -1,21 +1,20 @@
-package io.spared.metadata;
+package io.spared.format;
 
-import io.spared.format.FormatException;
-import io.spared.format.SpareTable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Whose a spare is by its first unit: before a running device writes all of a copy anew, it looks
+ * Whose a spare is by its first unit: before something running writes all of a copy anew, or all
+ * tables of a spare, it looks
  * whether somebody else has taken the disk meanwhile.
  */
-final class Signature {
+public final class Signature {
   private Signature() {}
 
   /** Who else owns the disk; empty when it is ours, blank, or unknown bytes. */
-  static Optional<String> ofAnother(ByteBuffer firstUnit, UUID spareId) {
+  public static Optional<String> ofAnother(ByteBuffer firstUnit, UUID spareId) {
     ByteBuffer unit = firstUnit.order(ByteOrder.LITTLE_ENDIAN);
     int claimed = SpareTable.claimedBytes(unit);
     if (claimed > 0) {

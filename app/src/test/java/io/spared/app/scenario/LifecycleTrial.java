@@ -1,0 +1,51 @@
+package io.spared.app.scenario;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** Rounds of {@link Lifecycle} with a census after each, and what these say together. */
+public final class LifecycleTrial {
+  private final Lifecycle lifecycle;
+  private final SplittableRandom random;
+  private final List<Census> taken = new ArrayList<>();
+
+  public LifecycleTrial(Lifecycle lifecycle, long seed) {
+    this.lifecycle = lifecycle;
+    this.random = new SplittableRandom(seed);
+  }
+
+  /** Rounds that are not counted, in which pools and histories fill. */
+  public void warmUp(int rounds, BooleanSupplier over) throws IOException {
+    for (int round = 0; round < rounds && !over.getAsBoolean(); round++) {
+      lifecycle.round(random);
+    }
+  }
+
+  /**
+   * Goes on until it is over, and counts after every round.
+   *
+   * @return what leaks
+   */
+  public List<String> run(BooleanSupplier over, Consumer<String> said) throws IOException {
+    Optional<Census> first = Optional.empty();
+    while (!over.getAsBoolean()) {
+      lifecycle.round(random);
+      Census now = lifecycle.census(first);
+      first = first.isEmpty() ? Optional.of(now) : first;
+      taken.add(now);
+      said.accept(
+          lifecycle.cycles() + " lives, " + lifecycle.crashes() + " crashed clients; " + now);
+    }
+    return Census.leaks(taken);
+  }
+
+  /** Rounds that were counted. */
+  public int counted() {
+    return taken.size();
+  }
+}
