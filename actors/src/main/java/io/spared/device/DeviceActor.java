@@ -43,17 +43,17 @@ import org.jspecify.annotations.Nullable;
  * while it ends in {@link Draining}.
  *
  * <p>Invariant: whatever was taken for an assembling (ports, main, spares, children) belongs to its
- * {@link Run} from the moment it is taken, and {@link Run#end} is called whenever that assembling is
- * over: by {@link #giveBack}, and after a crash of this actor by PostStop, whatever else fails
+ * {@link Run} from the moment it is taken, and {@link Run#end} is called whenever that assembling
+ * is over: by {@link #giveBack}, and after a crash of this actor by PostStop, whatever else fails
  * there. So no end of a device, however bad, keeps a disk busy for the next assembling; only the
  * kernel can.
  *
- * <p>Crashes: of its metadata writer, its relocator, a disk actor or the actor of one of its spares:
- * everything is abandoned and the device is assembled again from its disks, three times in ten
- * minutes at most. Of a frontend: its queue ends by itself; if it cannot within the deadline of a
- * request, as before. Of the scrubber, or of what moves the blocks of a spare: it is started again,
- * the scrubber after the third time an hour later. Of this actor: the host makes a new one, which
- * assembles. docs/internals/supervision.md tells all.
+ * <p>Crashes: of its metadata writer, its relocator, a disk actor or the actor of one of its
+ * spares: everything is abandoned and the device is assembled again from its disks, three times in
+ * ten minutes at most. Of a frontend: its queue ends by itself; if it cannot within the deadline of
+ * a request, as before. Of the scrubber, or of what moves the blocks of a spare: it is started
+ * again, the scrubber after the third time an hour later. Of this actor: the host makes a new one,
+ * which assembles. docs/internals/supervision.md tells all.
  */
 public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   /** Questions for a queue that are kept while the device is assembled. */
@@ -798,7 +798,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       serving.settingsChanged(settings);
       begun.beginScrubbing();
       List<SpareReply.Attached> strangers = done.strangers();
-      strangers.forEach(done::forget);
       begun.begin(new SpareLife(run, begun, keeper()), strangers);
       take(new Fact.Assembled(serving.firstTroubles()));
       serving.askMetadata();
@@ -978,7 +977,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     next.begin();
   }
 
-  /** However this actor ends: whoever waits is told, and all goes back whatever fails on the way. */
+  /**
+   * However this actor ends: whoever waits is told, and all goes back whatever fails on the way.
+   */
   private void stopped() {
     try {
       giveBack();

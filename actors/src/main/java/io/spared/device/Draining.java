@@ -168,12 +168,7 @@ final class Draining {
                 run.parts.owner().hostId(),
                 look == null ? 0 : look.headsHash(),
                 run.parts.world().clock().now().toEpochMilli())));
-    serving
-        .commits()
-        .ask(
-            changes,
-            new Commits.Purpose.CleanMark(),
-            run.nowNanos());
+    serving.commits().ask(changes, new Commits.Purpose.CleanMark(), run.nowNanos());
   }
 
   private void beginMetadata() {

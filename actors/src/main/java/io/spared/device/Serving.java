@@ -777,6 +777,7 @@ final class Serving {
       run.leave(actor);
     }
     flushes.remove("spare-" + index);
+    doubts.left(index);
     queues.tellAll(new QueueCommand.SpareDetached(index));
     relocator.tell(new RelocatorCommand.SpareDetached(index));
     writer().tell(new MetadataCommand.SpareGone(index, why));
@@ -1223,8 +1224,9 @@ final class Serving {
     ActorRef<ScrubberCommand> now = scrubber;
     if (!surface) {
       writer().tell(new MetadataCommand.Scrub(metadataInbox));
-      spares.values().forEach(
-          spare -> run.parts.spares().tell(new SpareCommand.Check(spare.spareId())));
+      spares
+          .values()
+          .forEach(spare -> run.parts.spares().tell(new SpareCommand.Check(spare.spareId())));
     } else if (now != null) {
       now.tell(new ScrubberCommand.ScanNow());
     }
@@ -1253,8 +1255,7 @@ final class Serving {
     if (atOnce) {
       beginScrubbing();
     } else {
-      run.later(
-          "scrubber", SCRUBBER_PAUSE.toNanos(), new DeviceNews.ScrubberAgain(run.number));
+      run.later("scrubber", SCRUBBER_PAUSE.toNanos(), new DeviceNews.ScrubberAgain(run.number));
     }
   }
 

@@ -7,8 +7,7 @@ import java.util.UUID;
 
 /**
  * Whose a spare is by its first unit: before something running writes all of a copy anew, or all
- * tables of a spare, it looks
- * whether somebody else has taken the disk meanwhile.
+ * tables of a spare, it looks whether somebody else has taken the disk meanwhile.
  */
 public final class Signature {
   private Signature() {}

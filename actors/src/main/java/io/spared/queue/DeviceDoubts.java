@@ -107,6 +107,14 @@ public final class DeviceDoubts {
   }
 
   /**
+   * The spare has left: no block is there any more, and what moved off it was written durably
+   * elsewhere, so no flush need cover what had been written to it.
+   */
+  public void left(int spare) {
+    flushed(spare, written.get(spare));
+  }
+
+  /**
    * Whether the spare may hold acknowledged writes that no flush has covered. A spare that goes
    * away like this makes the next flush fail.
    */

@@ -47,10 +47,11 @@ import org.slf4j.LoggerFactory;
  *   <li><b>No reuse.</b> Every part carries the version of the map it was looked up in until the
  *       kernel's last word; the oldest is published ({@link TableReader}).
  *   <li><b>Its host's end is not its own.</b> A host that ends, crashes included, tells it ({@link
- *       #hostEnded}): it takes no more, gives its ports back, and goes on alone, driven by its ring,
- *       until the kernel has let go of all its parts; only then is its version of the map given up,
- *       are its ranges out of doubt, and is it closed for the device. So a fence, a slot or a doubt
- *       outlives the host of the queue that it waits for, and a disk is not kept open by a dead one.
+ *       #hostEnded}): it takes no more, gives its ports back, and goes on alone, driven by its
+ *       ring, until the kernel has let go of all its parts; only then is its version of the map
+ *       given up, are its ranges out of doubt, and is it closed for the device. So a fence, a slot
+ *       or a doubt outlives the host of the queue that it waits for, and a disk is not kept open by
+ *       a dead one.
  *   <li><b>Bounded.</b> Requests, parts and writes given to the relocator each have a bound; a
  *       request that meets one waits, in order, and its frontend feels it.
  * </ul>
@@ -1371,7 +1372,11 @@ public final class DeviceQueue {
     for (int i = 0; i < parts.size(); i++) {
       Part part = parts.get(i);
       DiskPort port = part.port;
-      if (part.state == Part.State.IN_FLIGHT && part.disk == spare && port != null) {
+      // A flush is left to end: given up, it would count as one that failed.
+      if (part.state == Part.State.IN_FLIGHT
+          && part.disk == spare
+          && port != null
+          && part.io.operation() != IoRequest.Operation.FLUSH) {
         port.cancel(part.io);
       }
     }

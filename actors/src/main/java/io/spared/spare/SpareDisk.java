@@ -390,8 +390,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   }
 
   private void writeAnew(SpareTable now, TableStore tables) {
-    SpareTable anew =
-        new SpareTable(now.spareId(), ++lastVersion, now.diskBytes(), now.lent());
+    SpareTable anew = new SpareTable(now.spareId(), ++lastVersion, now.diskBytes(), now.lent());
     tables.write(
         anew,
         written -> {

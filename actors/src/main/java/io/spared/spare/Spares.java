@@ -28,9 +28,10 @@ import org.jspecify.annotations.Nullable;
  * <p>A spare disk is opened once, however many devices use it. Two addresses of one disk are met by
  * the disk's exclusive open, which refuses the second.
  *
- * <p>A spare's actor that ends by itself is forgotten. One that crashed too, and is made anew when a
- * device asks for its disk; the crash is told, and the devices on it see its end themselves ({@link
- * SpareReply.Attached#keeper}). A crash of this actor ends the daemon: nobody could lend any more.
+ * <p>A spare's actor that ends by itself is forgotten. One that crashed too, and is made anew when
+ * a device asks for its disk; the crash is told, and the devices on it see its end themselves
+ * ({@link SpareReply.Attached#keeper}). A crash of this actor ends the daemon: nobody could lend
+ * any more.
  */
 public final class Spares extends AbstractBehavior<SpareCommand> {
   private final SpareParts parts;

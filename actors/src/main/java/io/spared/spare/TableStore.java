@@ -110,7 +110,9 @@ final class TableStore {
     submitRead(reading);
   }
 
-  /** What stood at the beginning of the disk when it was read last; empty when it cannot be read. */
+  /**
+   * What stood at the beginning of the disk when it was read last; empty when it cannot be read.
+   */
   Optional<ByteBuffer> firstUnit() {
     return firstUnit;
   }

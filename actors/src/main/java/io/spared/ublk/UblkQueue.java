@@ -48,8 +48,8 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  *
  * <p>When this actor crashes it does not leave the programs above hanging: it goes on, answering
- * every request with an error, until the device has been stopped; then it ends without draining, and
- * the device's queue ends by itself once the kernel has let go of its requests ({@link
+ * every request with an error, until the device has been stopped; then it ends without draining,
+ * and the device's queue ends by itself once the kernel has let go of its requests ({@link
  * DeviceQueue#hostEnded}).
  */
 final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements QueueHost {

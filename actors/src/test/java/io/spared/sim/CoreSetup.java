@@ -238,8 +238,7 @@ final class CoreSetup {
     Map<Integer, DiskPort> ports = new TreeMap<>();
     try {
       for (int s = 0; s < spares.size(); s++) {
-        ports.put(
-            s, opener.open(spareAddress(s), DiskOpener.Mode.OWN).attach(born.engine(0)));
+        ports.put(s, opener.open(spareAddress(s), DiskOpener.Mode.OWN).attach(born.engine(0)));
       }
     } catch (DiskException e) {
       throw new IllegalStateException(e);
@@ -254,8 +253,7 @@ final class CoreSetup {
                   "metadata",
                   SimProcess.dispatcher(0));
           writer.tell(
-              new MetadataCommand.Create(
-                  born(new SortedRemapEntries()), ports, context.getSelf()));
+              new MetadataCommand.Create(born(new SortedRemapEntries()), ports, context.getSelf()));
           return Behaviors.receive(MetadataReply.class)
               .onAnyMessage(reply -> {
                 created[0] = reply instanceof MetadataReply.Created;

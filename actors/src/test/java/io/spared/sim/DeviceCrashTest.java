@@ -55,11 +55,9 @@ final class DeviceCrashTest {
         SPARES_ACTOR,
         new Part("actor", "/device-a-sim-*", new DeviceCommand.Explain(0, nothing())),
         new Part(
-            "metadata",
-            "/device-a-sim-*/metadata-*",
-            new MetadataCommand.GetStatus(nothing())),
-        new Part("disk-1", "/device-a-sim-*/disk-1-*", disk),
-        new Part("disk0", "/device-a-sim-*/disk0-*", disk));
+            "metadata", "/device-a-sim-*/metadata-*", new MetadataCommand.GetStatus(nothing())),
+        new Part("disk-1", "/device-a-sim-*/disk-1*", disk),
+        new Part("disk0", "/device-a-sim-*/disk0*", disk));
   }
 
   @ParameterizedTest
@@ -177,7 +175,10 @@ final class DeviceCrashTest {
       assertThat(rig.until(rig.device()::serves, SERVES_AGAIN)).isTrue();
       rig.runFor(SOME_LOAD);
 
-      rig.tell("/spares", new SpareCommand.TakeBack(new java.util.UUID(0, 0), new java.util.UUID(0, 0), 0, 0, nothing()));
+      rig.tell(
+          "/spares",
+          new SpareCommand.TakeBack(
+              new java.util.UUID(0, 0), new java.util.UUID(0, 0), 0, 0, nothing()));
 
       assertThat(rig.until(() -> rig.hostEnded, SERVES_AGAIN)).isTrue();
       rig.runFor(Duration.ofSeconds(5));

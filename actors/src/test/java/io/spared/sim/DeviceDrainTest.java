@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Every disk stops answering, for ever, at whatever moment: a stop keeps its deadline all the same. */
+/**
+ * Every disk stops answering, for ever, at whatever moment: a stop keeps its deadline all the same.
+ */
 @Timeout(60)
 final class DeviceDrainTest {
   private static final long BUSY_NANOS = 20_000_000;
@@ -33,16 +35,14 @@ final class DeviceDrainTest {
       case IDLE -> rig.quiet(device);
       case UNDER_LOAD -> {}
       case METADATA_WRITE ->
-          rig.tellDevice(
-              device, new DeviceCommand.SetPolicy("auto-repair", "off", rig.ignored()));
+          rig.tellDevice(device, new DeviceCommand.SetPolicy("auto-repair", "off", rig.ignored()));
       case RELOCATION -> rig.badSectorsOnMain(device, 200);
       case REPAIR -> {
         device.setup.destroyCopy(0);
         device.setup.destroyCopy(3);
         rig.tellDevice(device, new DeviceCommand.Repair(rig.ignored()));
       }
-      case METADATA_SCRUB ->
-          rig.tellDevice(device, new DeviceCommand.Scrub(false, rig.ignored()));
+      case METADATA_SCRUB -> rig.tellDevice(device, new DeviceCommand.Scrub(false, rig.ignored()));
       case SURFACE_SCAN -> rig.tellDevice(device, new DeviceCommand.Scrub(true, rig.ignored()));
       case FREEZE -> rig.tellDevice(device, new DeviceCommand.Freeze(rig.ignored()));
     }

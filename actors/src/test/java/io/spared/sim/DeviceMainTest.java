@@ -65,8 +65,7 @@ final class DeviceMainTest {
   private static HostRig.Device stopped(HostRig rig) {
     HostRig.Device device = rig.servingAll();
     rig.quiet(device);
-    rig.command(
-        device, replyTo -> new DeviceCommand.Stop(true, HostRig.DRAIN.toNanos(), replyTo));
+    rig.command(device, replyTo -> new DeviceCommand.Stop(true, HostRig.DRAIN.toNanos(), replyTo));
     assertThat(rig.until(() -> device.is(s -> s.phase() == Phase.STOPPED), SOON)).isTrue();
     return device;
   }

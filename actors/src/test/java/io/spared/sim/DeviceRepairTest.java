@@ -103,9 +103,7 @@ final class DeviceRepairTest {
         assertThat(rig.until(() -> device.repairs() >= 4 && device.goodCopies() == ALL, SOON))
             .as("%s", device)
             .isTrue();
-        assertThat(rig.everythingIsRight(device))
-            .as("%s", device.setup.truth.violation())
-            .isTrue();
+        assertThat(rig.everythingIsRight(device)).as("%s", device.setup.truth.violation()).isTrue();
       }
       assertThat(rig.leftAfterShutdown()).isEmpty();
     }

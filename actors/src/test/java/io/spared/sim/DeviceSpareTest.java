@@ -81,7 +81,9 @@ final class DeviceSpareTest {
 
       assertThat(rig.until(() -> lentBytes(spare, a.setup.deviceId) == known(a), SOON)).isTrue();
 
-      assertThat(lentBytes(spare, new UUID(7, 7))).as("lent to a device nobody knows").isEqualTo(extra);
+      assertThat(lentBytes(spare, new UUID(7, 7)))
+          .as("lent to a device nobody knows")
+          .isEqualTo(extra);
       rig.badSectorsOnMain(a, 50);
       rig.runFor(SOON);
       assertThat(rig.everythingIsRight(a)).as("%s", a.setup.truth.violation()).isTrue();
@@ -94,8 +96,7 @@ final class DeviceSpareTest {
   private static void lendMore(CoreSetup setup, long bytes) {
     SimDrive spare = setup.spares.getFirst();
     SpareTable before = table(spare).table().orElseThrow();
-    long at =
-        before.lent().stream().mapToLong(SpareTable.Lent::endBytes).max().orElseThrow();
+    long at = before.lent().stream().mapToLong(SpareTable.Lent::endBytes).max().orElseThrow();
     List<SpareTable.Lent> lent = new ArrayList<>(before.lent());
     lent.add(new SpareTable.Lent(setup.deviceId, at, bytes, ExtentKind.DATA));
     lent.add(new SpareTable.Lent(new UUID(7, 7), at + bytes, bytes, ExtentKind.DATA));

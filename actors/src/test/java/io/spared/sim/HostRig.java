@@ -10,6 +10,7 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Geometry;
 import io.spared.format.Owner;
+import io.spared.host.AddedSpares;
 import io.spared.host.Host;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -17,6 +18,7 @@ import io.spared.metadata.MetadataSettings;
 import io.spared.monitor.AuditLog;
 import io.spared.queue.QueueCommand;
 import io.spared.relocation.RelocationPolicy;
+import io.spared.ublk.UblkKernel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,7 +46,7 @@ final class HostRig implements AutoCloseable {
   static final Duration DRAIN = Duration.ofSeconds(10);
   private static final long CALM_NANOS = 1_000_000_000;
   private static final Duration SERVES = Duration.ofSeconds(60);
-  private static final Duration LOOK = Duration.ofMillis(100);
+  private static final Duration LOOK = Duration.ofMillis(250);
   private static final int SPARES = 2;
   private static final int CLIENTS = 2;
 
@@ -74,7 +76,9 @@ final class HostRig implements AutoCloseable {
     /** The counter of its epoch: higher after every assembling. */
     long epoch() {
       DeviceStatus now = status;
-      return now == null || now.epoch().indexOf('-') < 0 ? 0 : Long.parseLong(now.epoch().substring(0, now.epoch().indexOf('-')));
+      return now == null || now.epoch().indexOf('-') < 0
+          ? 0
+          : Long.parseLong(now.epoch().substring(0, now.epoch().indexOf('-')));
     }
 
     DeviceStatus status() {
@@ -122,8 +126,7 @@ final class HostRig implements AutoCloseable {
     this(seed, CALM_NANOS, prepared, names);
   }
 
-  private HostRig(
-      long seed, long thinkMaxNanos, Consumer<CoreSetup> prepared, String... names) {
+  private HostRig(long seed, long thinkMaxNanos, Consumer<CoreSetup> prepared, String... names) {
     this.thinkMaxNanos = thinkMaxNanos;
     world = new SimWorld(seed);
     SimOpener opener = new SimOpener();
@@ -146,8 +149,7 @@ final class HostRig implements AutoCloseable {
           started.watchWith(spawned, () -> hostEnded = true);
           host = spawned;
           for (Device device : devices.values()) {
-            spawned.tell(
-                new HostCommand.Add(settings(device), started.getSystem().ignoreRef()));
+            spawned.tell(new HostCommand.Add(settings(device), started.getSystem().ignoreRef()));
             for (int n = 0; n < CLIENTS; n++) {
               device.clients.add(client(started, device, n, random.fork()));
             }
@@ -176,11 +178,14 @@ final class HostRig implements AutoCloseable {
                 .lookup(DispatcherSelector.fromConfig("spared.blocking")),
             new Owner(new UUID(1, 1), "sim"),
             CleanStops.inMemory(),
+            AddedSpares.none(),
+            List.of(),
             AuditLog.none(),
             MetadataSettings.defaults(),
             RelocationPolicy.DEFAULT,
             List.of(),
-            Duration.ofSeconds(10)));
+            Duration.ofSeconds(10),
+            UblkKernel.of(UblkKernel.CONTROL_DEVICE, "")));
   }
 
   private static DeviceSettings settings(Device device) {
@@ -197,7 +202,8 @@ final class HostRig implements AutoCloseable {
         false,
         new DeviceSettings.Deadlines(
             Duration.ofSeconds(10), Duration.ofSeconds(2), Duration.ofSeconds(5), DRAIN),
-        new DeviceSettings.Upkeep(true, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, false),
+        new DeviceSettings.Upkeep(
+            true, false, 16 << 20, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, false),
         Map.of());
   }
 
@@ -205,8 +211,7 @@ final class HostRig implements AutoCloseable {
       ActorContext<Runnable> started, Device device, int n, SimRandom random) {
     long sectors = device.setup.truth.sectors();
     Workload load =
-        new Workload(
-            4, Long.MAX_VALUE, 0.4, 0.005, 0.1, 0.02, 0.02, 0, sectors, 8, thinkMaxNanos);
+        new Workload(4, Long.MAX_VALUE, 0.4, 0.005, 0.1, 0.02, 0.02, 0, sectors, 8, thinkMaxNanos);
     return started.spawn(
         SimClient.create(
             process.engine(n),
@@ -281,8 +286,7 @@ final class HostRig implements AutoCloseable {
     }
   }
 
-  private <T> void ask(
-      Function<ActorRef<T>, HostCommand> question, Consumer<T> answered) {
+  private <T> void ask(Function<ActorRef<T>, HostCommand> question, Consumer<T> answered) {
     ActorContext<Runnable> now = context;
     ActorRef<HostCommand> to = host;
     if (now != null && to != null) {

@@ -12,8 +12,8 @@ import java.util.stream.Stream;
 /**
  * Devices come and go without end, four at a time, on files and loop devices, used through NBD and
  * from within; a part of the clients crash. After a warm-up of at most a third of the time threads,
- * descriptors, rings, loop devices, requests, slabs and heap are counted after every round. It fails
- * on whatever grows, and when too few rounds were counted.
+ * descriptors, rings, loop devices, requests, slabs and heap are counted after every round. It
+ * fails on whatever grows, and when too few rounds were counted.
  */
 public final class LifecycleSoak implements Soak {
   /** The monitor's history and all pools are full after so many. */
@@ -42,8 +42,7 @@ public final class LifecycleSoak implements Soak {
                 });
         progress.say(last[0]);
         leaks.forEach(leak -> progress.say("found: " + leak));
-        progress.say(
-            lifecycle.cycles() + " lives, " + trial.counted() + " rounds of four counted");
+        progress.say(lifecycle.cycles() + " lives, " + trial.counted() + " rounds of four counted");
         return leaks.isEmpty();
       }
     } finally {

@@ -66,8 +66,7 @@ record Census(Map<Census.Kind, Long> counts) {
     }
     counts.put(Kind.DESCRIPTORS, open);
     counts.put(Kind.RINGS, uring);
-    counts.put(
-        Kind.THREADS, (long) ManagementFactory.getThreadMXBean().getAllThreadIds().length);
+    counts.put(Kind.THREADS, (long) ManagementFactory.getThreadMXBean().getAllThreadIds().length);
     counts.put(Kind.LOOP_DEVICES, loops(directory));
     long requests = 0;
     long slab = 0;
@@ -79,11 +78,9 @@ record Census(Map<Census.Kind, Long> counts) {
     counts.put(Kind.REQUESTS, requests);
     counts.put(Kind.SLAB_BYTES, slab);
     System.gc();
-    counts.put(
-        Kind.HEAP_BYTES, ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
+    counts.put(Kind.HEAP_BYTES, ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
     long direct = 0;
-    for (BufferPoolMXBean pool :
-        ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)) {
+    for (BufferPoolMXBean pool : ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)) {
       direct += pool.getMemoryUsed();
     }
     counts.put(Kind.DIRECT_BYTES, direct);
@@ -100,18 +97,21 @@ record Census(Map<Census.Kind, Long> counts) {
 
   private static long loops(Path directory) throws IOException {
     long count = 0;
-    try (DirectoryStream<Path> all =
-        Files.newDirectoryStream(Path.of("/sys/block"), "loop*")) {
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/sys/block"), "loop*")) {
       for (Path loop : all) {
-        Path backing = loop.resolve("loop/backing_file");
-        try {
-          count += Files.readString(backing).startsWith(directory.toString()) ? 1 : 0;
-        } catch (IOException free) {
-          continue;
-        }
+        count += backing(loop).startsWith(directory.toString()) ? 1 : 0;
       }
     }
     return count;
+  }
+
+  /** What a loop device is over, or nothing while it is free. */
+  private static String backing(Path loop) {
+    try {
+      return Files.readString(loop.resolve("loop/backing_file"));
+    } catch (IOException free) {
+      return "";
+    }
   }
 
   /** Requests in flight or held, and free bytes of the slab, asked on the ring's own thread. */
@@ -163,8 +163,7 @@ record Census(Map<Census.Kind, Long> counts) {
       long before = first.stream().mapToLong(census -> census.of(kind)).max().orElse(0);
       long after = last.stream().mapToLong(census -> census.of(kind)).min().orElse(0);
       if (after > before + kind.allowance) {
-        leaks.add(
-            kind.name().toLowerCase(Locale.ROOT) + " grew from " + before + " to " + after);
+        leaks.add(kind.name().toLowerCase(Locale.ROOT) + " grew from " + before + " to " + after);
       }
     }
     return leaks;

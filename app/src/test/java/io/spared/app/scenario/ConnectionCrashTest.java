@@ -46,7 +46,7 @@ final class ConnectionCrashTest {
           "a",
           disk -> {
             disk.write(4096, Trial.block(1, number));
-            trial.crash("/user/spared/nbd-0/connection-" + number);
+            trial.crashActor("/user/spared/nbd-0/connection-" + number);
             assertThat(trial.until("a", status -> status.traffic().queues() == 1)).isTrue();
           });
     } catch (OfflineException cannot) {

@@ -60,8 +60,7 @@ final class InProcessClient extends AbstractBehavior<InProcessClient.Command> im
       int crashAt,
       CompletableFuture<String> done) {
     return Behaviors.setup(context -> {
-      InProcessClient client =
-          new InProcessClient(context, engine, blocks, version, crashAt, done);
+      InProcessClient client = new InProcessClient(context, engine, blocks, version, crashAt, done);
       device.tell(
           new DeviceCommand.OpenQueue(
               "in-process",

@@ -16,6 +16,7 @@ import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.world.World;
 import io.spared.format.Form;
 import io.spared.format.Owner;
+import io.spared.host.AddedSpares;
 import io.spared.host.Host;
 import io.spared.host.HostCommand;
 import io.spared.host.HostParts;
@@ -28,6 +29,7 @@ import io.spared.relocation.RelocationPolicy;
 import io.spared.ring.Ring;
 import io.spared.ring.Rings;
 import io.spared.ring.SystemRings;
+import io.spared.ublk.UblkKernel;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -100,11 +102,11 @@ public final class Lifecycle implements AutoCloseable {
                     rings,
                     SystemDisks.opener(world, faults),
                     faults,
-                    system
-                        .dispatchers()
-                        .lookup(DispatcherSelector.fromConfig("spared.blocking")),
+                    system.dispatchers().lookup(DispatcherSelector.fromConfig("spared.blocking")),
                     new Owner(new UUID(1, 2), "lifecycle"),
                     CleanStops.inMemory(),
+                    AddedSpares.none(),
+                    List.of(),
                     AuditLog.none(),
                     MetadataSettings.defaults(),
                     RelocationPolicy.DEFAULT,
@@ -117,7 +119,8 @@ public final class Lifecycle implements AutoCloseable {
                             TlsSettings.OFF,
                             NbdLimits.DEFAULTS,
                             Map.of())),
-                    Duration.ofSeconds(10))),
+                    Duration.ofSeconds(10),
+                    UblkKernel.of(UblkKernel.CONTROL_DEVICE, ""))),
             "spared",
             Props.empty());
   }
@@ -228,8 +231,8 @@ public final class Lifecycle implements AutoCloseable {
         done(ask(device, DeviceCommand.Start::new));
         use(name, serving(name), nbd, random);
       }
-      case 2 -> ask(device, replyTo -> new DeviceCommand.Scrub(false, replyTo));
-      default -> ask(device, DeviceCommand.Repair::new);
+      case 2 -> done(ask(device, replyTo -> new DeviceCommand.Scrub(false, replyTo)));
+      default -> done(ask(device, DeviceCommand.Repair::new));
     }
     done(ask(host, replyTo -> new HostCommand.Remove(name, true, replyTo)));
   }
@@ -259,12 +262,7 @@ public final class Lifecycle implements AutoCloseable {
     CompletableFuture<String> done = new CompletableFuture<>();
     system.systemActorOf(
         InProcessClient.create(
-            device,
-            ring.engine(),
-            BLOCKS,
-            version,
-            crash ? random.nextInt(2 * BLOCKS) : -1,
-            done),
+            device, ring.engine(), BLOCKS, version, crash ? random.nextInt(2 * BLOCKS) : -1, done),
         "client-" + name + "-" + version,
         ring.dispatcher());
     String trouble = get(done);
@@ -277,8 +275,7 @@ public final class Lifecycle implements AutoCloseable {
   private void useByNbd(String name, int version) throws IOException {
     try (OfflineDisks disks = new OfflineDisks()) {
       OfflineDisk disk =
-          disks.open(
-              "nbd:unix:" + directory.resolve("nbd.sock") + ":" + name, DiskOpener.Mode.OWN);
+          disks.open("nbd:unix:" + directory.resolve("nbd.sock") + ":" + name, DiskOpener.Mode.OWN);
       for (int block = 0; block < BLOCKS; block++) {
         disk.write(block * 4096L, Trial.block(block, version));
       }
@@ -362,7 +359,8 @@ public final class Lifecycle implements AutoCloseable {
   public void close() throws IOException {
     workers.shutdownNow();
     try {
-      ask(host, replyTo -> new HostCommand.Shutdown(Duration.ofSeconds(10).toNanos(), replyTo));
+      this.<HostCommand, HostCommand.Farewell>ask(
+          host, replyTo -> new HostCommand.Shutdown(Duration.ofSeconds(10).toNanos(), replyTo));
     } finally {
       system.terminate();
     }

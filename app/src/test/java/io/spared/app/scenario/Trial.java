@@ -356,7 +356,7 @@ public final class Trial implements AutoCloseable {
   }
 
   /** The actor at this path gets what it cannot take. */
-  public void crash(String path) {
+  public void crashActor(String path) {
     Adapter.toClassic(daemon().system())
         .actorSelection(path)
         .tell("what no actor takes", org.apache.pekko.actor.ActorRef.noSender());
