@@ -39,8 +39,8 @@ import io.spared.scrub.ScrubberCommand;
 import io.spared.scrub.ScrubberRequest;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
-import java.time.Instant;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -764,6 +764,7 @@ final class Serving {
 
   /** Nobody has the disk any more. */
   void detach(int index, String why) {
+    doubts.left(index);
     away(index, why);
     disks.remove(index);
   }
@@ -777,7 +778,6 @@ final class Serving {
       run.leave(actor);
     }
     flushes.remove("spare-" + index);
-    doubts.left(index);
     queues.tellAll(new QueueCommand.SpareDetached(index));
     relocator.tell(new RelocatorCommand.SpareDetached(index));
     writer().tell(new MetadataCommand.SpareGone(index, why));

@@ -546,7 +546,6 @@ final class SpareLife {
     serving.away(index, why);
     // It cannot be opened again while anybody here still has it.
     serving.restartScrubbing();
-    keeper.leaves(spare);
     detach(spare.spareId());
     lookLater();
   }
@@ -586,6 +585,7 @@ final class SpareLife {
     if (!(reply instanceof SpareReply.Attached back)) {
       return List.of();
     }
+    run.uses(back);
     Integer index =
         away.entrySet().stream()
             .filter(each -> each.getValue().spare().spareId().equals(back.spareId()))
@@ -599,8 +599,8 @@ final class SpareLife {
     away.remove(index);
     failed.remove(index);
     triedToLeave.remove(index);
-    DiskPort port = back.disk().attach(run.parts.home().engine());
-    keeper.comes(back, port);
+    DiskPort port = run.attachWriter(back);
+    keeper.comes(back);
     serving.attach(index, back);
     serving.writer().tell(new MetadataCommand.SpareBack(index, port));
     serving.restartScrubbing();

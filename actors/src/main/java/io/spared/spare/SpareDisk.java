@@ -73,13 +73,16 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   private final TimerScheduler<SpareDiskCommand> timers;
   private final DiskClaim claim;
   private final ArrayDeque<SpareCommand.Public> waiting = new ArrayDeque<>();
-  private final Map<ActorRef<SpareReply>, String> users = new LinkedHashMap<>();
+  private final Map<ActorRef<SpareReply>, User> users = new LinkedHashMap<>();
   private @Nullable DiskPort port;
   private @Nullable TableStore store;
   private @Nullable SpareTable table;
   private long lastVersion;
   private int warnedPercent;
   private boolean stopping;
+
+  /** A device that uses it, and how often it asked. */
+  private record User(String device, int times) {}
 
   /** Another's table stands on the disk: nothing is written there any more. */
   private boolean foreign;
@@ -410,7 +413,9 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       refuse(attach, address + ": is closed", true);
       return;
     }
-    if (users.put(attach.replyTo(), attach.device()) == null) {
+    User before = users.get(attach.replyTo());
+    users.put(attach.replyTo(), new User(attach.device(), before == null ? 1 : before.times() + 1));
+    if (before == null) {
       getContext().watchWith(attach.replyTo(), new SpareDiskCommand.UserEnded(attach.replyTo()));
     }
     attach
@@ -426,7 +431,12 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   }
 
   private void detach(SpareCommand.Detach detach) {
-    if (users.containsKey(detach.user())) {
+    User user = users.get(detach.user());
+    if (user != null && user.times() > 1) {
+      users.put(detach.user(), new User(user.device(), user.times() - 1));
+      return;
+    }
+    if (user != null) {
       getContext().unwatch(detach.user());
     }
     gone(detach.user());
@@ -581,7 +591,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         now.diskBytes(),
         now.lent().stream().mapToLong(SpareTable.Lent::lengthBytes).sum(),
         Extents.freeBytes(now),
-        users.values().stream().distinct().sorted().toList(),
+        users.values().stream().map(User::device).distinct().sorted().toList(),
         "well");
   }
 

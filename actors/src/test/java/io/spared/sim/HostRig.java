@@ -203,7 +203,14 @@ final class HostRig implements AutoCloseable {
         new DeviceSettings.Deadlines(
             Duration.ofSeconds(10), Duration.ofSeconds(2), Duration.ofSeconds(5), DRAIN),
         new DeviceSettings.Upkeep(
-            true, false, 16 << 20, Duration.ofHours(1), Duration.ofDays(30), 1 << 20, false),
+            true,
+            false,
+            Duration.ofHours(1),
+            16 << 20,
+            Duration.ofHours(1),
+            Duration.ofDays(30),
+            1 << 20,
+            false),
         Map.of());
   }
 

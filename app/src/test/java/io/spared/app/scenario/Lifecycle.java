@@ -64,7 +64,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
  */
 public final class Lifecycle implements AutoCloseable {
   private static final Duration WAIT = Duration.ofSeconds(60);
-  private static final long DISK_BYTES = 16L << 20;
+  private static final long DISK_BYTES = 64L << 20;
   private static final int BLOCKS = 8;
   private static final int AT_ONCE = 4;
   private static final Duration SETTLES = Duration.ofSeconds(10);

@@ -45,7 +45,6 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
 /** The real daemon over files in a directory, with faults on every disk, and clients over NBD. */
@@ -353,13 +352,6 @@ public final class Trial implements AutoCloseable {
     } catch (ExecutionException | TimeoutException failed) {
       throw new IllegalStateException(failed);
     }
-  }
-
-  /** The actor at this path gets what it cannot take. */
-  public void crashActor(String path) {
-    Adapter.toClassic(daemon().system())
-        .actorSelection(path)
-        .tell("what no actor takes", org.apache.pekko.actor.ActorRef.noSender());
   }
 
   /** Something that a client does with the export of a device. */
