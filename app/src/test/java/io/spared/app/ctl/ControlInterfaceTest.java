@@ -89,7 +89,7 @@ class ControlInterfaceTest {
     assertThat(metrics.value("spared_io_seconds_bucket", a, "\"read\"", "le=\"+Inf\""))
         .isEqualTo(reads);
     assertThat(metrics.value("spared_spare_free_bytes")).isPositive();
-    assertThat(metrics.value("spared_events_total", "kind=\"device.active\"")).isEqualTo(1);
+    assertThat(metrics.value("spared_events_total", "kind=\"device.active\"")).isPositive();
     assertThat(
             metrics.value("spared_threads", "io_flusher=\"true\"")
                 + metrics.value("spared_threads", "io_flusher=\"false\""))
