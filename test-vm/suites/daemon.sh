@@ -93,6 +93,23 @@ case_a_remap_a_kill_and_a_stop() {
   eventually 60 sh -c "! kill -0 $daemon 2> /dev/null"
 }
 
+case_a_daemon_hands_over_to_the_next_one_under_a_mounted_file_system() {
+  make_disks
+  start_daemon one
+  mkfs.ext4 -q -F "$device"; mkdir -p /mnt/a; mount -t ext4 "$device" /mnt/a; at_end "umount /mnt/a"
+  head -c 3000000 /dev/urandom > /mnt/a/before
+  first=$daemon
+  ctl hand-over
+  eventually 60 sh -c "! kill -0 $first 2> /dev/null"
+  (head -c 3000000 /dev/urandom > /mnt/a/meanwhile && sync /mnt/a/meanwhile && echo written) > meanwhile.out 2>&1 & writer=$!
+  start_daemon two
+  same "$device" "/dev/ublkb$number"
+  wait $writer; same "$(tail -1 meanwhile.out)" written
+  # What the first daemon left was clean: its record of the stop is there.
+  umount /mnt/a
+  e2fsck -fn "$device" > fsck.out 2>&1 || { cat fsck.out; fail "ext4 is damaged"; }
+}
+
 case_what_a_dead_daemon_left_is_recovered_and_removed_by_command() {
   # Two SCSI disks, each with a serial number: without one, discovery is never sure.
   modprobe sd_mod; modprobe scsi_debug add_host=2 per_host_store=1 dev_size_mb=64 delay=0; at_end "rmmod scsi_debug"

@@ -84,5 +84,12 @@ case_the_reasons_are_sentences() {
   other=$(ram_disk 16); at_end "losetup -d $other"
   "${jvm[@]}" io.spared.ublk.UblkTrial --main "$other" --number 3 < /dev/null > y.out 2>&1 || true
   grep -q 'ENDED.*number is taken' y.out || { cat y.out; fail "no advice"; }
+  # Older drivers count every device, newer ones only those of unprivileged users.
+  if [ "$(uname -r | cut -d. -f1,2)" = 6.12 ]; then
+    echo 1 > /sys/module/ublk_drv/parameters/ublks_max
+    "${jvm[@]}" io.spared.ublk.UblkTrial --main "$other" --number 4 < /dev/null > z.out 2>&1 || true
+    grep -q 'ENDED.*as many devices as it allows.*ublks_max' z.out || { cat z.out; fail "no advice"; }
+    echo 64 > /sys/module/ublk_drv/parameters/ublks_max
+  fi
   trial_ends t stop
 }

@@ -400,6 +400,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
       before.tell(
           new UblkServer.Stop(
               true,
+              false,
               known.settings.deadlines().drain().toNanos(),
               getContext().getSystem().ignoreRef()));
       known.server = null;
@@ -424,6 +425,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
       Duration deadline,
       BiFunction<@Nullable Answer, @Nullable Throwable, HostCommand> made) {
     ActorRef<UblkServer.Message> server = known.server;
+    boolean leave = shutdown != null && shutdown.handOver();
     if (server == null) {
       OneAnswer.ask(
           getContext(),
@@ -438,7 +440,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
           Answer.class,
           server,
           deadline,
-          replyTo -> new UblkServer.Stop(force, drainNanos, replyTo),
+          replyTo -> new UblkServer.Stop(force, leave, drainNanos, replyTo),
           made);
     }
   }

@@ -49,8 +49,18 @@ public sealed interface HostCommand {
   record HotSpareAnswered(SpareNotice.Wanted wanted, DiskAddress address, Answer answer)
       implements HostCommand {}
 
-  /** Drain every device within the deadline and end. */
-  record Shutdown(long drainNanos, ActorRef<Farewell> replyTo) implements HostCommand {}
+  /**
+   * Drain every device within the deadline and end.
+   *
+   * @param handOver whether block devices stay, waiting for the next daemon, instead of being
+   *     removed
+   */
+  record Shutdown(long drainNanos, boolean handOver, ActorRef<Farewell> replyTo)
+      implements HostCommand {
+    public Shutdown(long drainNanos, ActorRef<Farewell> replyTo) {
+      this(drainNanos, false, replyTo);
+    }
+  }
 
   /** What shutting down came to. */
   record Farewell(List<String> leftBehind) {

@@ -10,13 +10,14 @@ final class UblkSentences {
     return switch (command) {
       case ADD_DEV ->
           switch (errno) {
-            case EPERM, EACCES ->
+            case EPERM ->
                 "the kernel does not let this process make block devices; run the daemon as root"
                     + " (CAP_SYS_ADMIN), or serve the device over NBD";
             case EEXIST ->
                 "its number is taken by another block device of the ublk driver; give it another,"
                     + " or remove that one";
-            case ENOSPC, ENFILE ->
+            // EACCES: older drivers count every device against their limit (64), root's too.
+            case EACCES, ENOSPC, ENFILE ->
                 "the ublk driver has as many devices as it allows; remove one, or raise its"
                     + " parameter ublks_max";
             case ENOMEM ->

@@ -35,8 +35,10 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
    * Remove the block device, then stop its device, which answers.
    *
    * @param force also while somebody uses it
+   * @param leave whether the block device stays, waiting for the next daemon
    */
-  public record Stop(boolean force, long drainNanos, ActorRef<Answer> replyTo) implements Message {}
+  public record Stop(boolean force, boolean leave, long drainNanos, ActorRef<Answer> replyTo)
+      implements Message {}
 
   private record Described(DeviceCommand.Description description) implements Message {}
 
@@ -203,7 +205,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
       return Behaviors.stopped();
     }
     stopping = stop;
-    serving.tell(new FrontendMessage.Stop(!stop.force()));
+    serving.tell(
+        stop.leave() ? new FrontendMessage.HandOver() : new FrontendMessage.Stop(!stop.force()));
     return this;
   }
 }

@@ -75,6 +75,7 @@ public final class Daemon implements AutoCloseable {
   private final ControlServer control;
   private final DiskWatch watch;
   private DaemonConfig config;
+  private volatile boolean handingOver;
 
   private Daemon(
       Optional<Path> configFile,
@@ -89,7 +90,8 @@ public final class Daemon implements AutoCloseable {
     this.system = system;
     this.host = host;
     this.discovery = discovery;
-    Routes routes = new Routes(system, host, monitor, discovery, config, this::reload);
+    Routes routes =
+        new Routes(system, host, monitor, discovery, config, this::reload, this::handOver);
     this.control =
         ControlServer.start(
             system, config.controlSocket(), config.controlConnections(), routes::handle);
@@ -263,6 +265,13 @@ public final class Daemon implements AutoCloseable {
         });
   }
 
+  /** Ends as when told to by a signal, but leaves block devices to the next daemon. */
+  private Answer handOver() {
+    handingOver = true;
+    new Thread(() -> System.exit(0), "hand-over").start();
+    return new Answer.Done("ending; the block devices wait for the next daemon: start it now");
+  }
+
   /** Reads the configuration again; what is good is applied, what needs a restart is said. */
   private CompletionStage<Answer> reload() {
     ServiceManager.reloading();
@@ -361,7 +370,7 @@ public final class Daemon implements AutoCloseable {
       HostCommand.Farewell farewell =
           AskPattern.<HostCommand, HostCommand.Farewell>ask(
                   host,
-                  replyTo -> new HostCommand.Shutdown(drainNanos, replyTo),
+                  replyTo -> new HostCommand.Shutdown(drainNanos, handingOver, replyTo),
                   drain.plus(STOP_MARGIN),
                   system.scheduler())
               .toCompletableFuture()

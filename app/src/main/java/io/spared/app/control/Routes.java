@@ -87,6 +87,7 @@ public final class Routes {
   private final ActorRef<DiscoveryCommand> discovery;
   private final DaemonConfig config;
   private final Supplier<CompletionStage<Answer>> reload;
+  private final Supplier<Answer> handOver;
 
   public Routes(
       ActorSystem<?> system,
@@ -94,13 +95,15 @@ public final class Routes {
       ActorRef<MonitorCommand> monitor,
       ActorRef<DiscoveryCommand> discovery,
       DaemonConfig config,
-      Supplier<CompletionStage<Answer>> reload) {
+      Supplier<CompletionStage<Answer>> reload,
+      Supplier<Answer> handOver) {
     this.system = system;
     this.host = host;
     this.monitor = monitor;
     this.discovery = discovery;
     this.config = config;
     this.reload = reload;
+    this.handOver = handOver;
   }
 
   /** One request to one answer; never fails. */
@@ -174,6 +177,7 @@ public final class Routes {
         }
         yield body(request).thenCompose(body -> recover(body, json));
       }
+      case "POST hand-over/1" -> done(answered("", "hand-over", handOver.get(), json));
       case "POST reload/1" ->
           reload.get().thenApply(answer -> answered("", "reload", answer, json));
       default ->

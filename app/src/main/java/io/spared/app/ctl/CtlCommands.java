@@ -293,6 +293,16 @@ final class CtlCommands {
     return show("GET", "/v1/threads", "");
   }
 
+  @Command(
+      name = "hand-over",
+      description = {
+        "Ends the daemon and leaves its block devices waiting for the next one: for upgrades.",
+        "Programs that use them see a pause until that is started."
+      })
+  int handOver() throws CtlException {
+    return show("POST", "/v1/hand-over", "{}");
+  }
+
   // Without a daemon.
 
   @Command(
