@@ -139,7 +139,7 @@ case_what_was_synced_is_there_after_a_power_cut_at_any_mark() {
   for i in $(seq 1 12); do
     head -c $((i * 40000 + 7)) /dev/urandom > /mnt/a/$i; sync /mnt/a/$i
     sha256sum /mnt/a/$i > sum.$i
-    dmsetup message log$number 0 mark "synced $i"
+    dmsetup message log$number 0 mark synced-$i
   done
   umount /mnt/a
   trial_ends t stop
@@ -147,7 +147,7 @@ case_what_was_synced_is_there_after_a_power_cut_at_any_mark() {
   at_end "rm -f $image"
   for i in $(seq 1 12); do
     rm -f $image; truncate -s 64M $image
-    echo "$i: $(perl /payload/guest/replay-log "$log" $image "synced $i") entries"
+    echo "$i: $(perl /payload/guest/replay-log "$log" $image synced-$i) entries"
     mount -o loop -t ext4 $image /mnt/a
     for sum in $(seq 1 $i); do sha256sum -c -s sum.$sum || fail "file $sum is not whole after a power cut at mark $i"; done
     umount /mnt/a

@@ -20,9 +20,7 @@ final class UblkSentencesTest {
   @Test
   void everyRefusalIsOneSentenceThatNamesItsReason() {
     for (Command command : Command.values()) {
-      assertThat(UblkSentences.refusal(command, Errno.EIO))
-          .contains("EIO")
-          .doesNotContain("\n");
+      assertThat(UblkSentences.refusal(command, Errno.EIO)).contains("EIO").doesNotContain("\n");
     }
   }
 }
