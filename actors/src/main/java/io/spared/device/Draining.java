@@ -44,6 +44,7 @@ final class Draining {
     this.plan = new DrainPlan(nanos);
     this.sinceNanos = run.nowNanos();
     serving.stopScrubber();
+    serving.spareLife().rest();
     serving.replacement().stop();
     serving.queues().tellAll(new QueueCommand.Drain());
     await(DrainPlan.Stage.QUEUES);

@@ -76,6 +76,7 @@ final class SpareLife {
   private final Set<Integer> failed = new LinkedHashSet<>();
   private final Set<Integer> toldUnflushed = new HashSet<>();
   private final Set<Integer> triedToLeave = new HashSet<>();
+  private boolean resting;
   private @Nullable SpareChange change;
   private @Nullable DiskPort changePort;
   private Optional<String> notRemembered = Optional.empty();
@@ -592,7 +593,7 @@ final class SpareLife {
             .map(Map.Entry::getKey)
             .findFirst()
             .orElse(null);
-    if (index == null || isUnsafe(index)) {
+    if (index == null || resting || isUnsafe(index)) {
       detach(back.spareId());
       return List.of();
     }
@@ -650,7 +651,10 @@ final class SpareLife {
   }
 
   private void evacuateFailed() {
-    if (change != null || evacuation != null || !serving.settings().upkeep().autoEvacuate()) {
+    if (resting
+        || change != null
+        || evacuation != null
+        || !serving.settings().upkeep().autoEvacuate()) {
       return;
     }
     for (int index : failed) {
@@ -671,6 +675,16 @@ final class SpareLife {
     if (answer instanceof Answer.Refused refused) {
       happened(Event.Severity.WARNING, "spare.cannot-leave", refused.sentence());
       run.parts.host().tell(new SpareNotice.Wanted(run.settings.name(), index, refused.sentence()));
+    }
+  }
+
+  /** The device is being stopped: nothing more is begun, so that its last commit is the mark. */
+  void rest() {
+    resting = true;
+    run.notLater("spares-away");
+    Evacuation going = evacuation;
+    if (going != null) {
+      going.stop();
     }
   }
 
