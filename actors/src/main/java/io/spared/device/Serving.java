@@ -785,7 +785,7 @@ final class Serving {
 
   /** The scrubber knows only the disks that it began with. */
   void restartScrubbing() {
-    stopScrubber();
+    endScrubber();
     beginScrubbing();
   }
 
@@ -1232,13 +1232,18 @@ final class Serving {
     }
   }
 
-  void stopScrubber() {
+  private void endScrubber() {
     ActorRef<ScrubberCommand> now = scrubber;
     if (now != null) {
       now.tell(new ScrubberCommand.Stop());
       run.leave(now);
       scrubber = null;
     }
+  }
+
+  /** Looking for damage ends, and so does mending it. */
+  void stopScrubber() {
+    endScrubber();
     writer().tell(new MetadataCommand.CancelScrub());
     writer().tell(new MetadataCommand.CancelRepair());
   }
