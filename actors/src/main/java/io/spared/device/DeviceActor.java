@@ -13,8 +13,8 @@ import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.queue.QueueCommand;
 import io.spared.relocation.RelocatorCommand;
+import io.spared.remap.Explanation;
 import io.spared.remap.Lookup;
-import io.spared.remap.Place;
 import io.spared.spare.SpareReply;
 import java.time.Duration;
 import java.time.Instant;
@@ -512,43 +512,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     if (now == null) {
       return new Answer.Refused(settings.name() + " " + life.sentence());
     }
-    var geometry = now.image().geometry();
-    long sectors = geometry.deviceBytes() / geometry.sectorBytes();
-    if (sector < 0 || sector >= sectors) {
-      return new Answer.Refused(settings.name() + " has sectors 0 to " + (sectors - 1));
+    Optional<String> refusal = Explanation.refusal(now.image(), sector);
+    if (refusal.isPresent()) {
+      return new Answer.Refused(refusal.get());
     }
-    long block = sector / geometry.sectorsPerBlock();
-    int inBlock = (int) (sector % geometry.sectorsPerBlock());
     Lookup found = new Lookup();
-    now.table().find(block, found);
-    String where;
-    if (found.pending) {
-      where =
-          "on main, in a block with unreadable sectors"
-              + (found.isLost(inBlock) ? ", this one among them" : "");
-    } else if (Place.isSlot(found.place)) {
-      where =
-          "in "
-              + Place.toString(found.place)
-              + " at byte "
-              + (Place.slot(found.place) * geometry.blockBytes()
-                  + (long) inBlock * geometry.sectorBytes())
-              + (found.isLost(inBlock) ? "; its content is lost until it is written" : "");
-    } else {
-      where =
-          "on main at byte "
-              + (now.image().main().dataOffsetBytes() + sector * geometry.sectorBytes());
-    }
-    StringBuilder history = new StringBuilder();
-    now.image().events().stream()
-        .filter(event -> event.block() == block)
-        .forEach(event ->
-            history
-                .append("; ")
-                .append(Instant.ofEpochMilli(event.timeMillis()))
-                .append(' ')
-                .append(event.text()));
-    return new Answer.Done("sector " + sector + " is in block " + block + ", " + where + history);
+    now.table().find(Explanation.blockOf(now.image(), sector), found);
+    return new Answer.Done(Explanation.of(now.image(), sector, found));
   }
 
   // What its parts tell.

@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
  * @param labelled whether the label in it is that of this main disk
  * @param samePlace whether it stands where main stood, which says nothing of what it is
  */
-record MainMatch(
+public record MainMatch(
     DiskFinding disk,
     boolean named,
     boolean labelled,
@@ -42,12 +42,12 @@ record MainMatch(
   /** However much points at a disk, it is only one part of the whole. */
   static final int POINTS_MAX = 40;
 
-  MainMatch {
+  public MainMatch {
     evidence = List.copyOf(evidence);
     contradictions = List.copyOf(contradictions);
   }
 
-  boolean isClear() {
+  public boolean isClear() {
     return named && contradictions.isEmpty();
   }
 
@@ -55,7 +55,7 @@ record MainMatch(
     return Math.min(POINTS_MAX, evidence.stream().mapToInt(Evidence::points).sum());
   }
 
-  static MainMatch of(DeviceImage image, DiskFinding disk) {
+  public static MainMatch of(DeviceImage image, DiskFinding disk) {
     return new Comparison(image, disk).compare();
   }
 

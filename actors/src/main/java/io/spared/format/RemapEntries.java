@@ -9,6 +9,9 @@ package io.spared.format;
  * taken while the table changes and rely on it.
  */
 public interface RemapEntries {
+  /** About so many will be put, all of them new: a word of advice, before the first. */
+  default void expect(long entries) {}
+
   /** Block is on the slot, in place of whatever stood there for the block, pending included. */
   void put(long block, int spare, long slot, long lostLow, long lostHigh);
 

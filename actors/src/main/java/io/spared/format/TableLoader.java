@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * of a table.
  */
 public final class TableLoader implements Reading {
+  /** What a seal claims is not believed beyond this before any of it was read. */
+  private static final long EXPECTED_MAX = 10_000_000;
+
   private final Superblock superblock;
   private final AreaReading area;
   private final RemapEntries entries;
@@ -103,6 +106,9 @@ public final class TableLoader implements Reading {
   }
 
   private void acceptCheckpoint(ByteBuffer bytes) throws FormatException {
+    if (chunksRead == 0) {
+      entries.expect(Math.min(area.seal().entries(), EXPECTED_MAX));
+    }
     int at = 0;
     while (at < bytes.limit()) {
       int length = Frame.claimedLength(bytes, at, Frame.Kind.CHUNK);

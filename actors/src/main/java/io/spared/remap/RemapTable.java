@@ -11,10 +11,10 @@ import java.util.concurrent.CopyOnWriteArrayList;
  *
  * <p>Shape: first a summary, one bit for a region of neighbouring blocks, small enough to stay in
  * the processor's cache, so that a clean range is known from one bit. Then the exact entries: a
- * directory, indexed by the high bits of the block's hash, of segments of at most {@value
- * #SEGMENT_ENTRIES_MAX} entries (extendible hashing). A segment that is full is cut in two, and
- * when there is no bit left to tell the halves apart the directory doubles, so no change ever moves
- * more than one segment's entries and, rarely, the directory's references.
+ * directory, indexed by the high bits of the block's hash, of {@link Segments segments} of at most
+ * 1024 entries (extendible hashing). A segment that is full is cut in two, and when there is no bit
+ * left to tell the halves apart the directory doubles, so no change ever moves more than one
+ * segment's entries and, rarely, the directory's references.
  *
  * <p>Invariant for readers: <em>a segment is never changed once a reader can see it.</em> A change
  * makes a new segment and puts it into the directory with a release store; a lookup reads the
@@ -30,29 +30,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * <p>{@link #version()} counts publications; see {@link TableReader} for what it is for.
  */
 public final class RemapTable implements RemapEntries {
-  static final int SEGMENT_ENTRIES_MAX = 1024;
-  private static final int SEGMENT_ENTRIES_MIN = 8;
-
-  /** From this size on segments grow in small steps, so that little of them is ever empty. */
-  private static final int SEGMENT_ENTRIES_STEPS = 512;
-
-  private static final int SEGMENT_STEP = 64;
-
-  /**
-   * Entries whose keys are compared together: eight keys, 64 bytes, and right behind them their
-   * eight values, so that what a hit reads is on one page and in lines that are fetched together.
-   */
-  private static final int BUCKET = 8;
-
-  /** From the word of an entry's key to those of the rest of it, in the same bucket. */
-  private static final int VALUE = BUCKET;
-
-  private static final int LOST_LOW = 2 * BUCKET;
-  private static final int LOST_HIGH = 3 * BUCKET;
-
-  /** Blocks that share a segment, so that neighbours are found in the same few cache lines. */
-  private static final int GROUP_SHIFT = 4;
-
   /** A summary of at most 2^21 bits is 256 KiB: it stays in a second-level cache. */
   private static final int SUMMARY_BITS_MAX_SHIFT = 21;
 
@@ -60,10 +37,13 @@ public final class RemapTable implements RemapEntries {
 
   private static final int DIRECTORY_SHIFT_MAX = 26;
 
+  /** On average; the largest segment holds 640. */
+  private static final int SEGMENT_ENTRIES_EXPECTED_MAX = 590;
+
   /** Bits of an entry's second word above the place. */
   private static final int REMAPPED_BIT = Place.BITS;
 
-  private static final int INLINE_LOST_SHIFT = 48;
+  static final int INLINE_LOST_SHIFT = 48;
   private static final int INLINE_SECTORS_MAX = 16;
   private static final long PLACE_MASK = (1L << Place.BITS) - 1;
 
@@ -75,7 +55,7 @@ public final class RemapTable implements RemapEntries {
   static {
     try {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
-      DIRECTORY = lookup.findVarHandle(RemapTable.class, "directory", long[][].class);
+      DIRECTORY = lookup.findVarHandle(RemapTable.class, "directory", Directory.class);
       VERSION = lookup.findVarHandle(RemapTable.class, "version", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
@@ -87,15 +67,16 @@ public final class RemapTable implements RemapEntries {
   private final int regionShift;
   private final long[] summary;
 
-  /** Words of an entry: key and value, and two of lost bits where they do not fit the value. */
-  private final int stride;
+  /** Lost bits do not fit an entry's value. */
+  private final boolean lostBitsApart;
 
+  private final Segments shape;
   private final int bucketWords;
 
   private volatile long sparesInUse;
   private final CopyOnWriteArrayList<TableReader> readers = new CopyOnWriteArrayList<>();
 
-  private long[][] directory = new long[1][];
+  private Directory directory;
 
   @SuppressWarnings("unused") // through VERSION
   private long version;
@@ -111,15 +92,17 @@ public final class RemapTable implements RemapEntries {
   RemapTable(long blockCount, int sectorsPerBlock) {
     this.blockCount = blockCount;
     this.sectorsPerBlock = sectorsPerBlock;
-    this.stride = sectorsPerBlock <= INLINE_SECTORS_MAX ? 2 : 4;
-    this.bucketWords = stride * BUCKET;
+    this.lostBitsApart = sectorsPerBlock > INLINE_SECTORS_MAX;
+    this.shape = new Segments(lostBitsApart);
+    this.bucketWords = shape.bucketWords;
     int shift = REGION_SHIFT_MIN;
     while ((blockCount >>> shift) >= 1L << SUMMARY_BITS_MAX_SHIFT) {
       shift++;
     }
     this.regionShift = shift;
     this.summary = new long[(int) ((blockCount >>> shift) / 64 + 1)];
-    directory[0] = newSegment(0, SEGMENT_ENTRIES_MIN);
+    directory = new Directory(2);
+    directory.set(0, 2, shape.createFor(0, 0));
   }
 
   // Readers.
@@ -162,71 +145,53 @@ public final class RemapTable implements RemapEntries {
 
   /** Where this block is, exactly. Returns whether it is remapped or pending. */
   public boolean find(long block, Lookup into) {
-    if (isClean(block, block)) {
+    if (isRegionClean(block)) {
       into.clean();
       return false;
     }
     return findExactly(block, into);
   }
 
+  private boolean isRegionClean(long block) {
+    long region = block >>> regionShift;
+    return ((long) WORD.getAcquire(summary, (int) (region >>> 6)) >>> region & 1) == 0;
+  }
+
   private boolean findExactly(long block, Lookup into) {
-    long hash = hash(block);
-    long[][] seenDirectory = (long[][]) DIRECTORY.getAcquire(this);
-    long[] segment = (long[]) SEGMENT.getAcquire(seenDirectory, slotOf(hash, seenDirectory));
-    int first = wordOf(bucketOf(hash, block, capacity(segment)));
-    long key = block + 1;
-    while (true) {
-      int match = matches(segment, first, key);
-      if (match != 0) {
-        fill(into, segment, first + Integer.numberOfTrailingZeros(match));
-        return true;
-      }
-      if (segment[first + BUCKET - 1] == 0) {
-        into.clean();
-        return false;
-      }
-      first = first + bucketWords == segment.length ? 1 : first + bucketWords;
+    long hash = Segments.hash(block);
+    Directory seen = (Directory) DIRECTORY.getAcquire(this);
+    int index = seen.indexOf(hash);
+    long[] segment = (long[]) SEGMENT.getAcquire(seen.segments, index);
+    int buckets = seen.buckets[index] & 0xFF;
+    if (segment.length != 1 + buckets * bucketWords) {
+      buckets = Segments.buckets(segment);
     }
-  }
-
-  /**
-   * Which keys of the bucket are this one, a bit each. All are compared, without a branch: a branch
-   * that depends on where the key is would be guessed wrong, and then the processor could not have
-   * fetched for the next lookup meanwhile.
-   */
-  private static int matches(long[] segment, int first, long key) {
-    long d0 = segment[first] ^ key;
-    long d1 = segment[first + 1] ^ key;
-    long d2 = segment[first + 2] ^ key;
-    long d3 = segment[first + 3] ^ key;
-    long d4 = segment[first + 4] ^ key;
-    long d5 = segment[first + 5] ^ key;
-    long d6 = segment[first + 6] ^ key;
-    long d7 = segment[first + 7] ^ key;
-    // Keys are far below 2^63, so a difference minus one is negative for equal keys alone.
-    return (int)
-        (((d0 - 1) >>> 63)
-            | ((d1 - 1) >>> 63) << 1
-            | ((d2 - 1) >>> 63) << 2
-            | ((d3 - 1) >>> 63) << 3
-            | ((d4 - 1) >>> 63) << 4
-            | ((d5 - 1) >>> 63) << 5
-            | ((d6 - 1) >>> 63) << 6
-            | ((d7 - 1) >>> 63) << 7);
-  }
-
-  private void fill(Lookup into, long[] segment, int word) {
-    long value = segment[word + VALUE];
-    boolean remapped = (value >>> REMAPPED_BIT & 1) != 0;
-    into.place = remapped ? value & PLACE_MASK : Place.MAIN;
+    int word = Segments.find(segment, buckets, bucketWords, hash, block);
+    if (word == 0) {
+      into.clean();
+      return false;
+    }
+    long value = Segments.value(segment, word);
+    boolean remapped = isRemapped(value);
+    into.place = remapped ? place(value) : Place.MAIN;
     into.pending = !remapped;
-    if (stride == 2) {
+    if (lostBitsApart) {
+      into.lostLow = Segments.lostLow(segment, word);
+      into.lostHigh = Segments.lostHigh(segment, word);
+    } else {
       into.lostLow = value >>> INLINE_LOST_SHIFT;
       into.lostHigh = 0;
-    } else {
-      into.lostLow = segment[word + LOST_LOW];
-      into.lostHigh = segment[word + LOST_HIGH];
     }
+    return true;
+  }
+
+  /** What an entry's value says: remapped, and where to; or pending. */
+  static boolean isRemapped(long value) {
+    return (value >>> REMAPPED_BIT & 1) != 0;
+  }
+
+  static long place(long value) {
+    return value & PLACE_MASK;
   }
 
   /**
@@ -236,7 +201,7 @@ public final class RemapTable implements RemapEntries {
   public long findNext(long fromBlock, long lastBlock, Lookup into) {
     long block = fromBlock;
     while (block <= lastBlock) {
-      if (isClean(block, block)) {
+      if (isRegionClean(block)) {
         block = ((block >>> regionShift) + 1) << regionShift;
       } else if (findExactly(block, into)) {
         return block;
@@ -264,6 +229,26 @@ public final class RemapTable implements RemapEntries {
       throw new IllegalStateException("the table has readers, it can no longer be loaded");
     }
     loading = true;
+  }
+
+  /**
+   * While loading an empty table: all segments at once, of the size that they will have. Else each
+   * would grow in a dozen steps, and every step copies it.
+   */
+  @Override
+  public void expect(long entries) {
+    if (!loading || remapCount + pendingCount > 0) {
+      return;
+    }
+    int depth = 1;
+    while (entries >>> depth > SEGMENT_ENTRIES_EXPECTED_MAX && depth < DIRECTORY_SHIFT_MAX) {
+      depth++;
+    }
+    Directory ready = new Directory(1 << depth);
+    for (int i = 0; i < 1 << depth; i++) {
+      ready.set(i, 1, shape.createFor(depth, (int) (entries >>> depth)));
+    }
+    DIRECTORY.setRelease(this, ready);
   }
 
   /** What was changed so far is told: from here on version() is larger. Returns it. */
@@ -324,9 +309,9 @@ public final class RemapTable implements RemapEntries {
 
   /** What the entries cost: arrays with their headers, and references to them. */
   long heapBytes() {
-    long bytes = 4L * directory.length + 16;
+    long bytes = 5L * directory.segments.length + 32;
     long[] before = {};
-    for (long[] segment : directory) {
+    for (long[] segment : directory.segments) {
       if (segment != before) {
         bytes += 16 + 8L * segment.length;
         before = segment;
@@ -359,7 +344,7 @@ public final class RemapTable implements RemapEntries {
   }
 
   private void count(long value, int by) {
-    if ((value >>> REMAPPED_BIT & 1) != 0) {
+    if (isRemapped(value)) {
       remapCount += by;
     } else {
       pendingCount += by;
@@ -368,7 +353,7 @@ public final class RemapTable implements RemapEntries {
 
   private void set(long block, long placeAndKind, long lostLow, long lostHigh) {
     long value = placeAndKind;
-    if (stride == 2) {
+    if (!lostBitsApart) {
       if (lostHigh != 0 || lostLow >>> INLINE_SECTORS_MAX != 0) {
         throw new IllegalArgumentException("lost bits beyond the sectors of block " + block);
       }
@@ -376,55 +361,39 @@ public final class RemapTable implements RemapEntries {
     }
     long region = block >>> regionShift;
     int word = (int) (region >>> 6);
-    WORD.setVolatile(summary, word, summary[word] | 1L << region);
-    long hash = hash(block);
+    if ((summary[word] >>> region & 1) == 0) {
+      WORD.setVolatile(summary, word, summary[word] | 1L << region);
+    }
+    long hash = Segments.hash(block);
     while (true) {
-      int index = slotOf(hash, directory);
-      long[] segment = directory[index];
-      int capacity = capacity(segment);
-      int at = wordOf(indexOf(segment, capacity, hash, block));
-      boolean isNew = segment[at] == 0;
-      if (isNew && isFull(segment, capacity)) {
+      int index = directory.indexOf(hash);
+      long[] segment = directory.segments[index];
+      int at = shape.find(segment, hash, block);
+      if (at == 0 && Segments.isFull(segment)) {
         makeRoom(index);
         continue;
       }
       long[] changed = loading ? segment : segment.clone();
-      if (isNew) {
-        changed[0]++;
+      if (at == 0) {
+        at = shape.add(changed, block);
       } else {
-        count(changed[at + VALUE], -1);
+        count(Segments.value(changed, at), -1);
       }
-      write(changed, at, block, value, lostLow, lostHigh);
+      shape.set(changed, at, value, lostLow, lostHigh);
       count(value, 1);
       replace(segment, index, changed);
       return;
     }
   }
 
-  private void write(
-      long[] segment, int word, long block, long value, long lostLow, long lostHigh) {
-    segment[word] = block + 1;
-    segment[word + VALUE] = value;
-    if (stride == 4) {
-      segment[word + LOST_LOW] = lostLow;
-      segment[word + LOST_HIGH] = lostHigh;
-    }
-  }
-
+  /** The block's entry, which is there, goes. */
   private void unset(long block) {
-    long hash = hash(block);
-    int index = slotOf(hash, directory);
-    long[] segment = directory[index];
-    int capacity = capacity(segment);
-    int gone = indexOf(segment, capacity, hash, block);
-    count(segment[wordOf(gone) + VALUE], -1);
-    long[] without = newSegment(depth(segment), capacity);
-    for (int at = 0; at < capacity; at++) {
-      if (at != gone && segment[wordOf(at)] != 0) {
-        copyEntry(segment, at, without, capacity);
-      }
-    }
-    replace(segment, index, without);
+    long hash = Segments.hash(block);
+    int index = directory.indexOf(hash);
+    long[] segment = directory.segments[index];
+    int gone = shape.find(segment, hash, block);
+    count(Segments.value(segment, gone), -1);
+    replace(segment, index, shape.without(segment, gone));
     clearSummaryIfEmpty(block);
   }
 
@@ -441,247 +410,76 @@ public final class RemapTable implements RemapEntries {
 
   /** Puts a segment in the place of another, wherever the directory names that. */
   private void replace(long[] old, int index, long[] changed) {
-    if (old == changed) {
-      return;
-    }
-    int run = directory.length >>> depth(old);
-    int first = index & -run;
-    for (int i = first; i < first + run; i++) {
-      SEGMENT.setRelease(directory, i, changed);
+    if (old != changed) {
+      int run = directory.segments.length >>> Segments.depth(old);
+      directory.set(index & -run, run, changed);
     }
   }
 
   /** A larger segment, or two in its place. */
   private void makeRoom(int index) {
-    long[] segment = directory[index];
-    int capacity = capacity(segment);
-    if (capacity < SEGMENT_ENTRIES_MAX) {
-      int more = nextCapacity(capacity);
-      long[] larger = newSegment(depth(segment), more);
-      for (int at = 0; at < capacity; at++) {
-        if (segment[wordOf(at)] != 0) {
-          copyEntry(segment, at, larger, more);
-        }
-      }
-      replace(segment, index, larger);
-      return;
+    long[] segment = directory.segments[index];
+    if (Segments.isLargest(segment)) {
+      split(index, segment);
+    } else {
+      replace(segment, index, shape.larger(segment));
     }
-    split(index, segment, capacity);
   }
 
-  private void split(int index, long[] segment, int capacity) {
-    int depth = depth(segment);
+  private void split(int index, long[] segment) {
+    int depth = Segments.depth(segment);
     int at = index;
-    if (1 << depth == directory.length) {
+    if (1 << depth == directory.segments.length) {
       doubleDirectory();
       at = index * 2;
     }
-    int run = directory.length >>> depth;
+    int run = directory.segments.length >>> depth;
     int first = at & -run;
-    int directoryShift = Integer.numberOfTrailingZeros(directory.length);
-    long[][] halves = new long[2][];
-    for (int half = 0; half < 2; half++) {
-      int entries = 0;
-      for (int i = 0; i < capacity; i++) {
-        if (segment[wordOf(i)] != 0 && bit(segment[wordOf(i)] - 1, depth) == half) {
-          entries++;
-        }
-      }
-      int halfCapacity = SEGMENT_ENTRIES_MIN;
-      while (entriesMax(halfCapacity) <= entries && halfCapacity < SEGMENT_ENTRIES_MAX) {
-        halfCapacity = nextCapacity(halfCapacity);
-      }
-      halves[half] = newSegment(depth + 1, halfCapacity);
-      for (int i = 0; i < capacity; i++) {
-        if (segment[wordOf(i)] != 0 && bit(segment[wordOf(i)] - 1, depth) == half) {
-          copyEntry(segment, i, halves[half], halfCapacity);
-        }
-      }
-    }
-    if (depth + 1 > directoryShift) {
-      throw new IllegalStateException("a segment deeper than its directory");
-    }
-    for (int i = 0; i < run; i++) {
-      SEGMENT.setRelease(directory, first + i, halves[i < run / 2 ? 0 : 1]);
-    }
-  }
-
-  /** The bit of the block's hash that tells the halves of a segment of this depth apart. */
-  private static int bit(long block, int depth) {
-    return (int) (hash(block) >>> (63 - depth)) & 1;
+    long[][] halves = shape.halves(segment);
+    directory.set(first, run / 2, halves[0]);
+    directory.set(first + run / 2, run / 2, halves[1]);
   }
 
   private void doubleDirectory() {
-    if (directory.length == 1 << DIRECTORY_SHIFT_MAX) {
+    if (directory.segments.length == 1 << DIRECTORY_SHIFT_MAX) {
       throw new IllegalStateException("the table is full: " + remapCount + " remaps");
     }
-    long[][] larger = new long[directory.length * 2][];
-    for (int i = 0; i < directory.length; i++) {
-      larger[2 * i] = directory[i];
-      larger[2 * i + 1] = directory[i];
+    Directory larger = new Directory(directory.segments.length * 2);
+    for (int i = 0; i < directory.segments.length; i++) {
+      larger.set(2 * i, 2, directory.segments[i]);
     }
     DIRECTORY.setRelease(this, larger);
-  }
-
-  private void copyEntry(long[] from, int at, long[] to, int toCapacity) {
-    int source = wordOf(at);
-    long block = from[source] - 1;
-    int target = wordOf(indexOf(to, toCapacity, hash(block), block));
-    for (int word = 0; word < bucketWords; word += BUCKET) {
-      to[target + word] = from[source + word];
-    }
-    to[0]++;
-  }
-
-  private static int nextCapacity(int capacity) {
-    return capacity < SEGMENT_ENTRIES_STEPS ? capacity * 2 : capacity + SEGMENT_STEP;
-  }
-
-  /**
-   * Where the block is in the segment, or the empty position where it would go. A bucket is filled
-   * from its first position on, so one whose last is empty is where a search ends.
-   */
-  private int indexOf(long[] segment, int capacity, long hash, long block) {
-    int first = bucketOf(hash, block, capacity);
-    long key = block + 1;
-    while (true) {
-      for (int at = first; at < first + BUCKET; at++) {
-        if (segment[wordOf(at)] == key || segment[wordOf(at)] == 0) {
-          return at;
-        }
-      }
-      first = first + BUCKET == capacity ? 0 : first + BUCKET;
-    }
-  }
-
-  private static boolean isFull(long[] segment, int capacity) {
-    return entries(segment) + 1 > entriesMax(capacity);
-  }
-
-  /** More than a third stays empty: nine searches of ten end in the first bucket. */
-  private static int entriesMax(int capacity) {
-    return capacity * 5 / 8;
-  }
-
-  private long[] newSegment(int depth, int capacity) {
-    long[] segment = new long[1 + stride * capacity];
-    segment[0] = (long) depth << 32;
-    return segment;
-  }
-
-  /** A segment's first word: its depth, and how many entries it holds. */
-  private static int depth(long[] segment) {
-    return (int) (segment[0] >>> 32);
-  }
-
-  private static int entries(long[] segment) {
-    return (int) segment[0];
-  }
-
-  private int capacity(long[] segment) {
-    return stride == 2 ? segment.length >>> 1 : segment.length >>> 2;
-  }
-
-  private static int slotOf(long hash, long[][] directory) {
-    // Twice, since a shift by 64 is a shift by 0.
-    return (int) (hash >>> 1 >>> (32 + Integer.numberOfLeadingZeros(directory.length)));
-  }
-
-  /** Where in a segment's array the key of this position is. */
-  private int wordOf(int at) {
-    return 1 + at * stride - (at & (BUCKET - 1)) * (stride - 1);
-  }
-
-  /** The first position of the bucket where a search begins. */
-  private static int bucketOf(long hash, long block, int capacity) {
-    long low = (hash + (block & ((1 << GROUP_SHIFT) - 1)) * 0x9E3779B9L) & 0xFFFF_FFFFL;
-    return (int) ((low * (capacity / BUCKET)) >>> 32) * BUCKET;
-  }
-
-  /** Of the block's group: its high bits choose the segment, its low ones the position in it. */
-  private static long hash(long block) {
-    long h = (block >>> GROUP_SHIFT) + 0x9E3779B97F4A7C15L;
-    h = (h ^ h >>> 30) * 0xBF58476D1CE4E5B9L;
-    h = (h ^ h >>> 27) * 0x94D049BB133111EBL;
-    return h ^ h >>> 31;
   }
 
   // Walking, for checkpoints.
 
   @Override
   public Walk walk() {
-    return new SegmentWalk(((long[][]) DIRECTORY.getAcquire(this)).clone());
+    Directory seen = (Directory) DIRECTORY.getAcquire(this);
+    return new SegmentWalk(shape, lostBitsApart, seen.segments.clone());
   }
 
-  /**
-   * Walks the segments as they stood when the walk began: they do not change, so this is the table
-   * of that moment, for the price of a copy of the directory.
-   */
-  private final class SegmentWalk implements Walk {
-    private final long[][] segments;
-    private int index;
-    private int at = -1;
-    private int capacity;
-    private long[] segment;
+  /** Segments by the high bits of the hash; and of each how many buckets it has, as a hint. */
+  private static final class Directory {
+    final long[][] segments;
+    final byte[] buckets;
+    private final int shift;
 
-    SegmentWalk(long[][] segments) {
-      this.segments = segments;
-      this.segment = segments[0];
-      this.capacity = capacity(segment);
+    Directory(int length) {
+      segments = new long[length][];
+      buckets = new byte[length];
+      shift = 64 - Integer.numberOfTrailingZeros(length);
     }
 
-    @Override
-    public boolean next() {
-      while (true) {
-        while (++at < capacity) {
-          if (segment[wordOf(at)] != 0) {
-            return true;
-          }
-        }
-        index += segments.length >>> depth(segment);
-        if (index >= segments.length) {
-          index = segments.length;
-          at = capacity;
-          return false;
-        }
-        segment = segments[index];
-        capacity = capacity(segment);
-        at = -1;
+    int indexOf(long hash) {
+      return (int) (hash >>> shift);
+    }
+
+    void set(int first, int count, long[] segment) {
+      for (int i = first; i < first + count; i++) {
+        buckets[i] = (byte) Segments.buckets(segment);
+        SEGMENT.setRelease(segments, i, segment);
       }
-    }
-
-    @Override
-    public long block() {
-      return segment[wordOf(at)] - 1;
-    }
-
-    private long value() {
-      return segment[wordOf(at) + VALUE];
-    }
-
-    @Override
-    public boolean isPending() {
-      return (value() >>> REMAPPED_BIT & 1) == 0;
-    }
-
-    @Override
-    public int spare() {
-      return Place.spare(value() & PLACE_MASK);
-    }
-
-    @Override
-    public long slot() {
-      return Place.slot(value() & PLACE_MASK);
-    }
-
-    @Override
-    public long lostLow() {
-      return stride == 2 ? value() >>> INLINE_LOST_SHIFT : segment[wordOf(at) + LOST_LOW];
-    }
-
-    @Override
-    public long lostHigh() {
-      return stride == 2 ? 0 : segment[wordOf(at) + LOST_HIGH];
     }
   }
 }

@@ -18,6 +18,7 @@ class CoreMutationTest {
   private static final String RELOCATION = "io/spared/relocation/Relocation.java";
   private static final String SLOTS = "io/spared/remap/Slots.java";
   private static final String TABLE = "io/spared/remap/RemapTable.java";
+  private static final String SEGMENTS = "io/spared/remap/Segments.java";
   private static final String READER = "io/spared/remap/TableReader.java";
   private static final String POLICY = "io/spared/disk/ErrorPolicy.java";
 
@@ -289,8 +290,24 @@ class CoreMutationTest {
             "a split loses the entries of one half",
             1,
             TABLE,
-            "halves[i < run / 2 ? 0 : 1]",
-            "halves[0]",
+            "directory.set(first + run / 2, run / 2, halves[1]);",
+            "directory.set(first + run / 2, run / 2, halves[0]);",
+            OF_TABLE,
+            8),
+        mutant(
+            "a full bucket does not say that entries are further on",
+            1,
+            SEGMENTS,
+            "segment[first] |= 1L << overflowBit(position);",
+            "",
+            OF_TABLE,
+            8),
+        mutant(
+            "an entry's value stays behind as its segment grows",
+            1,
+            SEGMENTS,
+            "to[target + part] = from[word + part];",
+            "",
             OF_TABLE,
             8));
   }

@@ -8,7 +8,6 @@ import io.spared.format.RemapEntries;
 import io.spared.sim.SimRandom;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -18,128 +17,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RemapTableTest {
-  /** What the table should say of a block: a place, or pending. */
-  private record Entry(long place, LostBits lost) {}
-
-  private final Lookup lookup = new Lookup();
-
   @ParameterizedTest
   @ValueSource(ints = {1, 8, 16, 32, 128})
   void theTableSaysOfEveryBlockWhatAPlainMapSays(int sectorsPerBlock) {
     for (long seed = 0; seed < 3; seed++) {
-      SimRandom random = new SimRandom(seed * 131 + sectorsPerBlock);
-      long blocks = 1 + random.logUniform(100, 3_000_000);
-      RemapTable table = new RemapTable(blocks, sectorsPerBlock);
-      TreeMap<Long, Entry> model = new TreeMap<>();
-      if (random.nextBoolean()) {
-        table.beginLoading();
-      }
-      long center = random.below(blocks);
-      for (int step = 0; step < 10_000; step++) {
-        if (random.chance(0.001)) {
-          center = random.below(blocks);
-        }
-        long block =
-            random.chance(0.7)
-                ? Math.min(blocks - 1, center + random.below(200))
-                : random.below(blocks);
-        change(random, table, model, block, sectorsPerBlock);
-        if (random.chance(0.01)) {
-          table.publish();
-        }
-        check(table, model, block);
-        check(table, model, random.below(blocks));
-        if (random.chance(0.02)) {
-          checkRange(table, model, block, Math.min(blocks - 1, block + random.below(1000)));
-        }
-      }
-      assertThat(table.remapCount())
-          .isEqualTo(model.values().stream().filter(e -> e.place != Place.MAIN).count());
-      assertThat(table.pendingCount())
-          .isEqualTo(model.values().stream().filter(e -> e.place == Place.MAIN).count());
-      assertThat(walked(table)).isEqualTo(model);
+      new TableModel(seed * 131 + sectorsPerBlock, sectorsPerBlock).run(10_000);
     }
-  }
-
-  private static void change(
-      SimRandom random, RemapTable table, Map<Long, Entry> model, long block, int sectorsPerBlock) {
-    LostBits lost =
-        random.nextBoolean()
-            ? LostBits.NONE
-            : new LostBits(random.nextLong(), random.nextLong())
-                .and(LostBits.first(sectorsPerBlock));
-    Entry now = model.get(block);
-    boolean remapped = now != null && now.place != Place.MAIN;
-    switch (random.below(6)) {
-      case 0, 1, 2 -> {
-        int spare = random.below(64);
-        long slot = random.below(1L << Place.SLOT_BITS);
-        table.put(block, spare, slot, lost.low(), lost.high());
-        model.put(block, new Entry(Place.of(spare, slot), lost));
-      }
-      case 3 -> {
-        table.putPending(block, lost.low(), lost.high());
-        if (!remapped) {
-          model.put(block, new Entry(Place.MAIN, lost));
-        }
-      }
-      case 4 -> {
-        table.setLost(block, lost.low(), lost.high());
-        if (now != null && remapped) {
-          model.put(block, new Entry(now.place, lost));
-        }
-      }
-      default -> {
-        if (random.nextBoolean()) {
-          table.remove(block);
-          if (remapped) {
-            model.remove(block);
-          }
-        } else {
-          table.removePending(block);
-          if (!remapped) {
-            model.remove(block);
-          }
-        }
-      }
-    }
-  }
-
-  private void check(RemapTable table, Map<Long, Entry> model, long block) {
-    Entry expected = model.get(block);
-    assertThat(table.find(block, lookup)).isEqualTo(expected != null);
-    checkLookup(expected);
-    if (expected != null) {
-      assertThat(table.isClean(block, block)).isFalse();
-    }
-  }
-
-  private void checkLookup(@Nullable Entry expected) {
-    assertThat(lookup.place).isEqualTo(expected == null ? Place.MAIN : expected.place);
-    assertThat(lookup.pending).isEqualTo(expected != null && expected.place == Place.MAIN);
-    assertThat(new LostBits(lookup.lostLow, lookup.lostHigh))
-        .isEqualTo(expected == null ? LostBits.NONE : expected.lost);
-  }
-
-  private void checkRange(
-      RemapTable table, NavigableMap<Long, Entry> model, long first, long last) {
-    Map.Entry<Long, Entry> next = model.ceilingEntry(first);
-    long expected = next == null || next.getKey() > last ? -1 : next.getKey();
-    assertThat(table.findNext(first, last, lookup)).isEqualTo(expected);
-    checkLookup(expected < 0 || next == null ? null : next.getValue());
-    if (expected >= 0) {
-      assertThat(table.isClean(first, last)).isFalse();
-    }
-  }
-
-  private static Map<Long, Entry> walked(RemapTable table) {
-    Map<Long, Entry> seen = new TreeMap<>();
-    RemapEntries.Walk walk = table.walk();
-    while (walk.next()) {
-      long place = walk.isPending() ? Place.MAIN : Place.of(walk.spare(), walk.slot());
-      seen.put(walk.block(), new Entry(place, new LostBits(walk.lostLow(), walk.lostHigh())));
-    }
-    return seen;
   }
 
   @Test
@@ -240,6 +123,19 @@ class RemapTableTest {
         assertThat((double) table.heapBytes() / table.remapCount()).isLessThan(32);
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {10_000, 23_000, 75_000, 312_000, 605_000})
+  void anEntryCostsAsLittleWhereItsNumberWasKnownBefore(int count) {
+    RemapTable table = new RemapTable(1L << 32, 8);
+    table.beginLoading();
+    table.expect(count);
+    SimRandom random = new SimRandom(10);
+    for (int i = 0; i < count; i++) {
+      table.put(random.below(1L << 32), 0, i, 0, 0);
+    }
+    assertThat((double) table.heapBytes() / table.remapCount()).isLessThan(32);
   }
 
   @Test

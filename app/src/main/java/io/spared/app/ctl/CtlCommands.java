@@ -364,7 +364,7 @@ final class CtlCommands {
               description = "go on with the best survivor where fewer than three copies are left")
           boolean acceptLoss)
       throws CtlException {
-    if (targets.size() == 1 && !targets.get(0).contains("/") && !targets.get(0).contains(":")) {
+    if (targets.size() == 1 && !isDisk(targets.get(0))) {
       return show("POST", device(targets.get(0)) + "/repair", "{}");
     }
     return offline().repair(targets, yes, keep, acceptLoss);
@@ -394,9 +394,11 @@ final class CtlCommands {
   int export(
       @Option(names = "--main", required = true, paramLabel = "DISK") String main,
       @Option(names = "--spare", required = true, paramLabel = "DISK") List<String> spares,
-      @Option(names = "--format", defaultValue = "dmsetup") String format)
+      @Option(names = "--format", defaultValue = "dmsetup") String format,
+      @Option(names = "--force", description = "though only its size speaks for the main disk")
+          boolean force)
       throws CtlException {
-    return offline().export(main, spares, format);
+    return offline().export(main, spares, format, force);
   }
 
   @Command(
@@ -417,11 +419,28 @@ final class CtlCommands {
     return offline().importDmRemap(name, main, spare, blockKiB, yes, keep);
   }
 
-  @Command(description = "Where a sector of a running device lives, and its history.")
+  @Command(
+      description = {
+        "Where a sector lives, and its history: of a running device by its NAME, or by a spare's",
+        "DISK while no daemon uses it."
+      })
   int explain(
-      @Parameters(paramLabel = "NAME") String name, @Parameters(paramLabel = "SECTOR") long sector)
+      @Parameters(paramLabel = "NAME|DISK") String name,
+      @Parameters(paramLabel = "SECTOR") long sector,
+      @Option(names = "--spare", paramLabel = "DISK", description = "a further spare")
+          @Nullable List<String> spares,
+      @Option(names = "--device", paramLabel = "NAME", description = "where a spare serves several")
+          @Nullable String device)
       throws CtlException {
+    if (isDisk(name)) {
+      return offline().explain(name, spares == null ? List.of() : spares, device, sector);
+    }
     return show("POST", device(name) + "/explain", Json.object(Map.of("sector", sector)));
+  }
+
+  /** Names of devices have neither; addresses of disks have one. */
+  private static boolean isDisk(String target) {
+    return target.contains("/") || target.contains(":");
   }
 
   private OfflineCommands offline() {

@@ -21,6 +21,7 @@ import io.spared.format.DeviceImage;
 import io.spared.format.Form;
 import io.spared.format.Position;
 import io.spared.format.SpareMember;
+import io.spared.remap.Explanation;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -105,6 +106,27 @@ final class OfflineCommands {
             found.image().map(Reports::remaps).orElse(List.of()));
       }
       print(all, Reports.text(all).stripTrailing());
+      return Ctl.DONE;
+    });
+  }
+
+  int explain(String spare, List<String> more, @Nullable String device, long sector)
+      throws CtlException {
+    return with(disks -> {
+      List<String> texts = new ArrayList<>(List.of(spare));
+      texts.addAll(more);
+      Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
+      DeviceImage image = survey.one(device);
+      Optional<String> refusal = Explanation.refusal(image, sector);
+      if (refusal.isPresent()) {
+        throw new OfflineException(refusal.get());
+      }
+      String sentence =
+          Explanation.of(
+              image,
+              sector,
+              Explanation.lookUp(image.entries(), Explanation.blockOf(image, sector)));
+      print(Map.of("device", image.name(), "explanation", sentence), sentence);
       return Ctl.DONE;
     });
   }
@@ -295,35 +317,24 @@ final class OfflineCommands {
     };
   }
 
-  int export(String main, List<String> spareTexts, String format) throws CtlException {
+  int export(String main, List<String> spareTexts, String format, boolean force)
+      throws CtlException {
     if (!format.equals("dmsetup")) {
       throw new CtlException(Ctl.USAGE, format + ": the only format is dmsetup");
     }
     return with(disks -> {
       Survey survey = Survey.of(disks, spareTexts, DiskOpener.Mode.READ, Optional.empty(), false);
       OfflineDisk mainDisk = disks.open(main, DiskOpener.Mode.READ);
-      List<DeviceImage> images = new ArrayList<>();
-      for (Survey.Found found : survey.devices().values()) {
-        found
-            .image()
-            .filter(i -> i.main().evidence().sizeBytes() == mainDisk.sizeBytes())
-            .ifPresent(images::add);
-      }
-      if (images.size() != 1) {
-        throw new OfflineException(
-            images.isEmpty()
-                ? main + ": is not the main disk of any device on these spares"
-                : main + ": several devices on these spares have a main disk of this size");
-      }
+      DeviceImage image = survey.deviceOf(mainDisk, force);
       Map<Integer, Leaving.SparePath> paths = new HashMap<>();
-      for (SpareMember spare : images.get(0).spares().values()) {
+      for (SpareMember spare : image.spares().values()) {
         survey
             .spare(spare.spareId())
             .ifPresent(
                 disk -> paths.put(spare.index(), Leaving.SparePath.of(disk, mainDisk.sizeBytes())));
       }
       List<String> lines =
-          Leaving.dmsetup(images.get(0), mainDisk.disk().address().toString(), paths);
+          Leaving.dmsetup(image, mainDisk.disk().address().toString(), paths);
       Map<String, Object> answer = new LinkedHashMap<>();
       answer.put("table", lines);
       print(answer, String.join("\n", lines));
@@ -357,7 +368,8 @@ final class OfflineCommands {
                   5,
                   true,
                   HostIdentity.owner(Path.of("/var/lib/spared"))),
-              file);
+              file,
+              this::judge);
       out.println(made.sentence());
       out.println(
           made.image().entries().remapCount()

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Takes a dm-remap pair over. First everything is read and judged; then the old copies and every
@@ -68,8 +69,9 @@ public final class DmRemapImport {
         disks.open(main, DiskOpener.Mode.OWN), disks.open(spare, DiskOpener.Mode.OWN), blockBytes);
   }
 
-  /** Makes the device; the file of kept bytes must not exist yet. */
-  public static Creation.Made carryOut(OfflineDisks disks, Creation.Request request, Path keep)
+  /** Tells what it found, then makes the device; the file of kept bytes must not exist yet. */
+  public static Creation.Made carryOut(
+      OfflineDisks disks, Creation.Request request, Path keep, Consumer<Judged> told)
       throws OfflineException, IOException {
     return new Creation(disks, request)
         .make(opened -> {
@@ -80,6 +82,7 @@ public final class DmRemapImport {
                 main.disk().address() + ": dm-remap's remaps need sectors of 512 bytes");
           }
           Judged judged = judge(main, spare, opened.geometry().blockBytes());
+          told.accept(judged);
           keep(judged, spare, keep);
           return blocks(judged.plan(), main, spare, opened.geometry().blockBytes());
         });

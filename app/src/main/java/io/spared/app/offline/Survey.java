@@ -1,5 +1,7 @@
 package io.spared.app.offline;
 
+import io.spared.discovery.DiskFinding;
+import io.spared.discovery.MainMatch;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.format.CopyChoice;
 import io.spared.format.CopyConsent;
@@ -24,6 +26,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** What stands on a set of disks: spares with their tables, main disks with labels, devices. */
 public final class Survey {
@@ -164,6 +167,89 @@ public final class Survey {
             new CopyChoice.Circumstances(
                 found.deviceId(), present, Optional.empty(), Optional.of(consent)),
             SortedRemapEntries::new));
+  }
+
+  /** The one device that can be loaded, or the one of this name. */
+  public DeviceImage one(@Nullable String name) throws OfflineException {
+    List<DeviceImage> images =
+        devices.values().stream()
+            .flatMap(found -> found.image().stream())
+            .filter(image -> name == null || image.name().equals(name))
+            .toList();
+    if (images.size() != 1) {
+      throw new OfflineException(
+          images.isEmpty()
+              ? "no device"
+                  + (name == null ? "" : " " + name)
+                  + " can be loaded from these disks; see spared ctl check"
+              : "these disks serve "
+                  + String.join(", ", images.stream().map(DeviceImage::name).toList())
+                  + "; name one with --device");
+    }
+    return images.get(0);
+  }
+
+  /**
+   * The device whose main disk this is. A disk that something contradicts is never taken; one that
+   * nothing but its size speaks for, only with a person's word.
+   */
+  public DeviceImage deviceOf(OfflineDisk main, boolean force) throws OfflineException {
+    if (OfflineDevice.readSpareTable(main).table().isPresent()) {
+      throw new OfflineException(
+          main.disk().address() + ": is a spare; name the main disk with --main");
+    }
+    List<DeviceImage> possible = new ArrayList<>();
+    List<DeviceImage> clear = new ArrayList<>();
+    List<String> reasons = new ArrayList<>();
+    for (Found found : devices.values()) {
+      if (found.image().isPresent()) {
+        DeviceImage image = found.image().get();
+        MainMatch match = MainMatch.of(image, finding(main));
+        reasons.addAll(match.contradictions());
+        if (match.isClear()) {
+          clear.add(image);
+        } else if (match.contradictions().isEmpty()) {
+          possible.add(image);
+        }
+      }
+    }
+    List<DeviceImage> images = clear.isEmpty() && force ? possible : clear;
+    if (images.size() == 1) {
+      return images.get(0);
+    }
+    String names =
+        String.join(
+            " or of ",
+            (images.isEmpty() ? possible : images).stream().map(DeviceImage::name).toList());
+    throw new OfflineException(
+        main.disk().address()
+            + (names.isEmpty()
+                ? ": is not the main disk of any device on these spares"
+                    + (reasons.isEmpty() ? "" : ": " + String.join("; ", reasons))
+                : ": may be the main disk of "
+                    + names
+                    + ", but only its size speaks for it; if you know that it is, use --force"));
+  }
+
+  private static DiskFinding finding(OfflineDisk disk) {
+    Optional<MainLabel> label;
+    try {
+      label =
+          Optional.of(
+              MainLabel.read(
+                  disk.read(MainLabel.offsetBytes(disk.sizeBytes()), MainLabel.BYTES),
+                  disk.sizeBytes()));
+    } catch (FormatException | IOException noLabel) {
+      label = Optional.empty();
+    }
+    return new DiskFinding(
+        disk.disk().address(),
+        disk.disk().geometry(),
+        disk.disk().identity(),
+        Optional.empty(),
+        label,
+        Map.of(),
+        List.of());
   }
 
   /** The disk that is this spare. */
