@@ -156,9 +156,8 @@ final class Segments {
   static int find(long[] segment, int buckets, int bucketWords, long hash, long block) {
     long position = position(hash, block);
     int first = bucketOf(position, buckets, bucketWords);
-    // Never true, since no key is negative. It asks for the bucket's other lines at the same time
-    // as
-    // for its first, and not only once the tags are there.
+    // Never true, since no key is negative. It asks for the bucket's other lines together with its
+    // first, and not only once the tags are there.
     if ((segment[first + 2 * BUCKET] & segment[first + BUCKET]) < 0) {
       throw new IllegalStateException("a key is negative");
     }
