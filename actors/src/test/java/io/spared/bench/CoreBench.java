@@ -84,7 +84,8 @@ public final class CoreBench implements Benchmark {
     double each = (double) (usedBytes() - before) / table.remapCount();
     figures.atMost("core.table.heap-per-remap", each, "bytes", 32);
     figures.report("core.table.fill-10M", seconds, "s");
-    // By wall time a change has the collector's and the neighbours' pauses in it, by the thread's own
+    // By wall time a change has the collector's and the neighbours' pauses in it, by the thread's
+    // own
     // processor time it has not.
     var threads = ManagementFactory.getThreadMXBean();
     long slowest = 0;

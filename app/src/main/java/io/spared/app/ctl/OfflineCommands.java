@@ -333,8 +333,7 @@ final class OfflineCommands {
             .ifPresent(
                 disk -> paths.put(spare.index(), Leaving.SparePath.of(disk, mainDisk.sizeBytes())));
       }
-      List<String> lines =
-          Leaving.dmsetup(image, mainDisk.disk().address().toString(), paths);
+      List<String> lines = Leaving.dmsetup(image, mainDisk.disk().address().toString(), paths);
       Map<String, Object> answer = new LinkedHashMap<>();
       answer.put("table", lines);
       print(answer, String.join("\n", lines));

@@ -36,7 +36,7 @@ final class DmRemapImportTest {
     spare = rig.disk("spare.img", 64);
     kept = directory.resolve("kept");
     for (int sector = 0; sector < 64; sector++) {
-      OfflineRig.write(main, sector * SECTOR, filled("main " + sector));
+      OfflineRig.write(main, (long) sector * SECTOR, filled("main " + sector));
     }
     // Where dm-remap put them, and where the new metadata or slots may come to stand.
     OfflineRig.write(spare, 2000 * SECTOR, filled("moved 9"));
