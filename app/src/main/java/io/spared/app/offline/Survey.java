@@ -194,10 +194,6 @@ public final class Survey {
    * nothing but its size speaks for, only with a person's word.
    */
   public DeviceImage deviceOf(OfflineDisk main, boolean force) throws OfflineException {
-    if (OfflineDevice.readSpareTable(main).table().isPresent()) {
-      throw new OfflineException(
-          main.disk().address() + ": is a spare; name the main disk with --main");
-    }
     List<DeviceImage> possible = new ArrayList<>();
     List<DeviceImage> clear = new ArrayList<>();
     List<String> reasons = new ArrayList<>();
@@ -216,6 +212,10 @@ public final class Survey {
     List<DeviceImage> images = clear.isEmpty() && force ? possible : clear;
     if (images.size() == 1) {
       return images.get(0);
+    }
+    if (OfflineDevice.readSpareTable(main).table().isPresent()) {
+      throw new OfflineException(
+          main.disk().address() + ": is a spare; name the main disk with --main");
     }
     String names =
         String.join(
