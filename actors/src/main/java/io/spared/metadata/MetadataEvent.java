@@ -29,7 +29,11 @@ public sealed interface MetadataEvent {
 
   record QuorumRestored() implements MetadataEvent {}
 
-  /** A commit that was answered Indeterminate is durable on a quorum now: apply its changes. */
+  /**
+   * A commit that was answered Indeterminate is durable on a quorum now: apply its changes.
+   *
+   * @param position as in {@link MetadataReply.Committed}
+   */
   record CommitResolved(long id, Position position, List<Change> changes) implements MetadataEvent {
     public CommitResolved {
       changes = List.copyOf(changes);

@@ -17,7 +17,13 @@ public sealed interface MetadataReply {
 
   record Begun(Position position) implements MetadataReply {}
 
-  /** Durable on a quorum. The asker applies its changes to the image at this position at once. */
+  /**
+   * Durable on a quorum. The asker applies its changes to the image at this position at once, in
+   * the order of the answers.
+   *
+   * @param position where the image stands with these changes: that of their record once all of the
+   *     record is applied, and that of the record before for all but the last of it
+   */
   record Committed(long id, Position position) implements MetadataReply {}
 
   /**

@@ -62,6 +62,7 @@ import org.jspecify.annotations.Nullable;
  *   <li><b>Quorum before the answer.</b> Committed is said only when {@link QuorumRule} holds for
  *       the copies on which the record is durable. A record is retained until then, and
  *       indeterminate ones stay in every log and every new copy: they are contained, never voided.
+ *   <li><b>A checkpoint says no more than the image holds.</b> See {@link #answer}.
  *   <li><b>Nothing in flight is written again.</b> A copy with an abandoned write is HELD: it takes
  *       neither commits nor a checkpoint until the kernel lets go.
  *   <li><b>Always a whole area.</b> See {@link Build}; at most one is built at a time.
@@ -836,17 +837,24 @@ final class Writer implements ReadTask.Surroundings {
         && state != State.FENCED
         && isHeldByQuorum(outstanding.element().payload.position().sequence())) {
       Outstanding done = outstanding.remove();
+      Position before = committed;
       committed = done.payload.position();
       commits++;
       if (durations.size() < DURATIONS_MAX) {
         durations.add(engine.nanoTime() - done.startedNanos);
       }
-      answer(done);
+      answer(done, before);
     }
     checkQuorum();
   }
 
-  private void answer(Outstanding done) {
+  /**
+   * One record may hold several commits, and each asker applies its own part to the image when its
+   * answer reaches it. Between two of these answers a checkpoint may begin. So only the last answer
+   * carries the record's position: until its asker has applied it the image stands at the record
+   * before, a checkpoint made meanwhile is based there, and its log says all of this record again.
+   */
+  private void answer(Outstanding done, Position before) {
     if (done.kind == Outstanding.Kind.BEGIN) {
       boolean refusedBefore = done.told;
       image().apply(done.payload.position(), done.payload.changes());
@@ -866,12 +874,13 @@ final class Writer implements ReadTask.Surroundings {
       }
       return;
     }
+    int left = done.asked.size();
     for (WaitingCommit asked : done.asked) {
+      Position position = --left == 0 ? done.payload.position() : before;
       if (done.told) {
-        events.accept(
-            new MetadataEvent.CommitResolved(asked.id(), done.payload.position(), asked.changes()));
+        events.accept(new MetadataEvent.CommitResolved(asked.id(), position, asked.changes()));
       } else {
-        asked.answer().accept(new MetadataReply.Committed(asked.id(), done.payload.position()));
+        asked.answer().accept(new MetadataReply.Committed(asked.id(), position));
       }
     }
   }

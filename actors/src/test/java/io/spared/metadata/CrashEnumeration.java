@@ -237,6 +237,10 @@ final class CrashEnumeration {
 
   private void acknowledge(Position position, List<Change> changes) {
     image().apply(position, changes);
+    if (position.equals(acknowledged)) {
+      // A part of a record: what it comes to is known with its last part.
+      return;
+    }
     acknowledged = position;
     states.put(position, stateOf(image()));
     if (enumerating) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.spared.format.Change;
 import io.spared.format.DeviceImage;
+import io.spared.format.Position;
 import io.spared.metadata.MetadataReply.State;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -114,6 +115,22 @@ class WriterTest {
     device.restart(true);
     device.load();
     assertThat(device.entries().remaps()).isEqualTo(device.acknowledged.remaps());
+  }
+
+  @Test
+  void ofSeveralCommitsInOneRecordOnlyTheLastMovesTheImageToIt() {
+    WriterHarness device = new WriterHarness(12, 2).created();
+    long alone = device.commit(new Change.PendingCleared(1));
+    long first = device.commit(new Change.PendingCleared(2));
+    long last = device.commit(new Change.PendingCleared(3));
+    device.until(() -> device.replyTo(last).isPresent());
+    Position before = committedAt(device, alone);
+    assertThat(committedAt(device, first)).isEqualTo(before);
+    assertThat(committedAt(device, last).sequence()).isEqualTo(before.sequence() + 1);
+  }
+
+  private static Position committedAt(WriterHarness device, long id) {
+    return ((MetadataReply.Committed) device.replyTo(id).orElseThrow()).position();
   }
 
   @Test
