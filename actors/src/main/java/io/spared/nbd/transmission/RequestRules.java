@@ -46,13 +46,12 @@ public final class RequestRules {
 
   /**
    * How many bytes follow the header, whatever becomes of the request. Only meaningful when the
-   * request is not {@link #FATAL}.
+   * request is not {@link #FATAL}. A write's payload follows whether the flag for it is set or not,
+   * since QEMU 10 leaves it out.
    */
   public long payloadBytes(RequestHeader request) {
-    if (extended) {
-      return request.has(NbdProtocol.CMD_FLAG_PAYLOAD_LEN) ? request.lengthBytes() : 0;
-    }
-    return request.type() == NbdProtocol.CMD_WRITE ? request.lengthBytes() : 0;
+    boolean flagged = extended && request.has(NbdProtocol.CMD_FLAG_PAYLOAD_LEN);
+    return flagged || request.type() == NbdProtocol.CMD_WRITE ? request.lengthBytes() : 0;
   }
 
   /** {@link #ADMITTED}, {@link #FATAL}, or the protocol's error to answer. */
@@ -106,9 +105,6 @@ public final class RequestRules {
   }
 
   private int write(RequestHeader request) {
-    if (extended && !request.has(NbdProtocol.CMD_FLAG_PAYLOAD_LEN)) {
-      return NbdProtocol.EINVAL;
-    }
     int allowed = NbdProtocol.CMD_FLAG_FUA | (extended ? NbdProtocol.CMD_FLAG_PAYLOAD_LEN : 0);
     return changing(request, allowed);
   }

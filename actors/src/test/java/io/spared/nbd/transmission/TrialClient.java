@@ -107,7 +107,7 @@ final class TrialClient {
     }
     int fua = random.nextInt(4) == 0 ? NbdProtocol.CMD_FLAG_FUA : 0;
     if (kind < 16) {
-      int payloadFlag = agreement.extendedHeaders() ? NbdProtocol.CMD_FLAG_PAYLOAD_LEN : 0;
+      int payloadFlag = payloadFlag();
       byte[] payload = new byte[(int) bytes];
       long stamp = nextStamp++;
       for (int i = 0; i < length; i++) {
@@ -125,6 +125,13 @@ final class TrialClient {
       return request(NbdProtocol.CMD_BLOCK_STATUS, 0, offset, bytes, 0, new byte[0]);
     }
     return request(NbdProtocol.CMD_CACHE, 0, offset, bytes, 0, new byte[0]);
+  }
+
+  /** With extended headers a write is to have this flag; not every client gives it. */
+  private int payloadFlag() {
+    return agreement.extendedHeaders() && random.nextInt(3) > 0
+        ? NbdProtocol.CMD_FLAG_PAYLOAD_LEN
+        : 0;
   }
 
   private int aim(int length) {
@@ -157,7 +164,7 @@ final class TrialClient {
               NbdProtocol.ENOTSUP,
               0);
       default -> {
-        int payloadFlag = agreement.extendedHeaders() ? NbdProtocol.CMD_FLAG_PAYLOAD_LEN : 0;
+        int payloadFlag = payloadFlag();
         yield refused(
             NbdProtocol.CMD_WRITE, payloadFlag, size, 3 * SECTOR, NbdProtocol.ENOSPC, 3 * SECTOR);
       }
