@@ -21,6 +21,8 @@ public final class ClientBook {
     }
   }
 
+  private static final long ADD_SPARE_MORE_NANOS = 6 * 60_000_000_000L;
+
   private final SimWorld world;
   private final Truth truth;
   private final Set<Asked> unanswered = new LinkedHashSet<>();
@@ -122,7 +124,9 @@ public final class ClientBook {
   /** The oldest question without an answer that was asked before this moment. */
   @Nullable String unansweredSince(long nanos) {
     for (Asked asked : unanswered) {
-      if (asked.begunNanos < nanos) {
+      // Whole copies are written to a further spare: that may take its time.
+      long more = asked.what.equals("COMMAND ADD_SPARE") ? ADD_SPARE_MORE_NANOS : 0;
+      if (asked.begunNanos < nanos - more) {
         return asked.what
             + " was asked "
             + (world.nowNanos() - asked.begunNanos) / 1_000_000

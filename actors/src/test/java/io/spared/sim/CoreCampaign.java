@@ -13,11 +13,17 @@ final class CoreCampaign {
   static final CoreRun.Options WITH_WRITER =
       new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800, false);
   static final CoreRun.Options WHOLE =
-      new CoreRun.Options(new SimScript.Menu(true, true, false, true), 800, true);
+      new CoreRun.Options(
+          new SimScript.Menu(true, true, false, true, false, false, true), 800, true);
+  static final CoreRun.Options COPIES =
+      new CoreRun.Options(
+          new SimScript.Menu(true, false, false, false, false, true, false), 2400, false);
 
   static final CoreRun.Options REPLACING =
-      new CoreRun.Options(new SimScript.Menu(true, true, false, true, true), 800, true);
+      new CoreRun.Options(
+          new SimScript.Menu(true, true, false, true, true, false, false), 800, true);
 
+  static final String AGAIN = "again: ./spared soak sim";
   private static final int SHRINK_RUNS_MAX = 200;
   private static final int LINES_SHOWN = 60;
 
@@ -33,6 +39,7 @@ final class CoreCampaign {
     return switch (kind) {
       case "queues" -> QUEUES;
       case "writer" -> WITH_WRITER;
+      case "copies" -> COPIES;
       case "daemon" -> WHOLE;
       case "replacing" -> REPLACING;
       default -> throw new IllegalArgumentException("no kind of run " + kind);
@@ -122,7 +129,7 @@ final class CoreCampaign {
     for (String line : lines.subList(Math.max(0, lines.size() - LINES_SHOWN), lines.size())) {
       text.append("    ").append(line).append('\n');
     }
-    text.append("again: ./spared soak sim --minutes 0 --seed ").append(seed);
+    text.append(AGAIN).append(" --minutes 0 --seed ").append(seed);
     text.append(" --kind ").append(kind).append(" --only ");
     text.append(kept.isEmpty() ? "none" : kept.toString().replaceAll("[\\[\\] ]", ""));
     return text.toString();

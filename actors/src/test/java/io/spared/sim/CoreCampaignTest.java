@@ -21,6 +21,11 @@ class CoreCampaignTest {
   }
 
   @Test
+  void anyTwoOfFiveCopiesMayBeDestroyedWheneverTheDaemonDies() {
+    campaign("copies");
+  }
+
+  @Test
   void theWholeDaemonKeepsItsPromisesWhateverHappens() {
     campaign("daemon");
   }

@@ -5,6 +5,7 @@ import io.spared.disk.DiskNumber;
 import io.spared.format.Geometry;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
+import io.spared.metadata.MetadataSettings;
 import io.spared.queue.QueuePolicy;
 import io.spared.relocation.RelocationPolicy;
 import java.time.Duration;
@@ -32,6 +33,12 @@ final class CoreRun {
 
   private static final Duration STOP_MAX = Duration.ofSeconds(15);
   private static final Duration COPIES_MAX = Duration.ofHours(3);
+  private static final Duration SLOW_COPY_MAX = Duration.ofMillis(800);
+  private static final Duration LOOK_AT_COPIES = Duration.ofMillis(20);
+  private static final Duration QUIET_BEFORE_SLEEP = Duration.ofSeconds(10);
+  private static final Duration RIVAL_LOOK = Duration.ofMillis(150);
+  private static final Duration VEIL = Duration.ofSeconds(30);
+  private static final Duration AWAKE = Duration.ofMinutes(2);
   private static final Duration WELL_MAX = Duration.ofMinutes(20);
   private static final QueuePolicy QUEUE_POLICY = new QueuePolicy(Duration.ofSeconds(2), 2, 64, 64);
   private static final RelocationPolicy RELOCATION_POLICY =
@@ -46,6 +53,10 @@ final class CoreRun {
 
   private @Nullable SimProcess process;
   private final boolean whole;
+
+  /** Whether nothing is configured in some lives. */
+  private final boolean discovery;
+
   private final CleanStops cleanStops = CleanStops.inMemory();
   private @Nullable HostedDevice hosted;
   private Keeper.View view = new Keeper.View();
@@ -56,16 +67,34 @@ final class CoreRun {
   private boolean lifeOver;
   private boolean healing;
   private long faultsByHand;
+  private final @Nullable CopyAdversary adversary;
 
-  private CoreRun(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
-    this(seed, options, whole -> kept == null ? whole : reduced(whole, kept), traceLines);
-  }
+  /** All five copies were seen healthy in this life, in which nothing can happen to them. */
+  private boolean fiveOfFive;
 
-  private CoreRun(long seed, Options options, UnaryOperator<SimScript> changed, int traceLines) {
+  private boolean veiled;
+  private int host;
+
+  /** A daemon that stands still while another host has taken its device over. */
+  private @Nullable SimProcess sleeper;
+
+  private @Nullable ActorRef<Keeper.Command> sleepersKeeper;
+  private boolean fallingAsleep;
+  private long submittedBefore;
+
+  /** A second daemon on this host that was given the same device. */
+  private @Nullable SimProcess rival;
+
+  private Keeper.View rivalView = new Keeper.View();
+  private boolean waking;
+
+  private CoreRun(long seed, Options options, UnaryOperator<SimScript> edited, int traceLines) {
     this.world = new SimWorld(seed, traceLines);
     this.whole = options.whole();
+    this.discovery = options.menu().hosted();
+    world.onActorFailure(this::crashed);
     this.script =
-        changed.apply(SimScript.random(world.random().fork(), options.menu(), options.requests()));
+        edited.apply(SimScript.random(world.random().fork(), options.menu(), options.requests()));
     this.setup =
         new CoreSetup(
             world,
@@ -84,10 +113,19 @@ final class CoreRun {
         options.menu().memoryMetadata()
             ? new MemoryMetadata(world, setup.geometry, setup::born)
             : null;
+    this.adversary =
+        options.menu().copies() ? new CopyAdversary(setup, world.random().fork()) : null;
   }
 
   static SimResult run(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
-    return new CoreRun(seed, options, kept, traceLines).run();
+    return new CoreRun(
+            seed, options, script -> kept == null ? script : reduced(script, kept), traceLines)
+        .run();
+  }
+
+  /** A script that was written down; the seed decides all else. */
+  static SimResult run(long seed, Options options, SimScript script) {
+    return new CoreRun(seed, options, drawn -> script, 0).run();
   }
 
   /** A run with a script that is made from the one that the seed draws. */
@@ -128,6 +166,10 @@ final class CoreRun {
     if (last != null) {
       last.kill(setup.drives());
     }
+    if (sleeper != null) {
+      sleeper.kill(setup.drives());
+    }
+    endRival();
     long requests = 0;
     long faults = faultsByHand;
     for (SimDrive drive : setup.drives()) {
@@ -156,6 +198,10 @@ final class CoreRun {
     if (script.actions().isEmpty()) {
       setup.book.everythingMustSucceed(true);
     }
+    if (adversary != null) {
+      // Answers come late, but always before a copy would be given up.
+      setup.spares.forEach(drive -> drive.faults().slowMaxNanos = SLOW_COPY_MAX.toNanos());
+    }
     for (SimAction action : script.actions()) {
       world.at(begin + action.atNanos(), () -> act(action));
     }
@@ -170,6 +216,9 @@ final class CoreRun {
       if (lifeOver) {
         endLife();
         startLife();
+        if (veiled) {
+          waitBehindVeil();
+        }
         continue;
       }
       break;
@@ -224,8 +273,11 @@ final class CoreRun {
   private void startLife() {
     lives++;
     lifeOver = false;
+    fiveOfFive = false;
+    fallingAsleep = false;
     clients.clear();
-    SimProcess born = new SimProcess(world, script.rings());
+    setup.opener = setup.opener.another(host);
+    SimProcess born = new SimProcess(world, script.rings(), setup.opener);
     process = born;
     Keeper.View shown = new Keeper.View();
     view = shown;
@@ -280,21 +332,18 @@ final class CoreRun {
     if (!world.runUntil(() -> keeper != null || truth.violation() != null, Duration.ofSeconds(1))) {
       truth.violated("the actor system " + system.name() + " did not start");
     }
+    if (adversary != null) {
+      lookAtCopies(shown);
+    }
   }
 
   private void startHost(SimProcess born, Keeper.View shown) {
     hosted = null;
+    boolean discovers = discovery && clientRandom.chance(0.3);
     born.start(
         Behaviors.<Runnable>setup(context -> {
           HostedDevice made =
-              new HostedDevice(
-                  setup,
-                  born,
-                  shown,
-                  cleanStops,
-                  RELOCATION_POLICY,
-                  QUEUE_POLICY.requestDeadline(),
-                  context);
+              new HostedDevice(setup, born, shown, daemonStart(setup.opener, discovers), context);
           hosted = made;
           for (int i = 0; i < script.clients().size(); i++) {
             int ring = i % script.rings();
@@ -325,6 +374,63 @@ final class CoreRun {
     }
   }
 
+  private HostedDevice.Start daemonStart(SimOpener opener, boolean discovers) {
+    return new HostedDevice.Start(
+        opener,
+        setup.spareAddresses(),
+        discovers,
+        cleanStops,
+        RELOCATION_POLICY,
+        QUEUE_POLICY.requestDeadline());
+  }
+
+  /** Whatever the second daemon does, the first goes on, and both never serve at a time. */
+  private void startRival() {
+    if (!whole || rival != null || lifeOver) {
+      return;
+    }
+    SimOpener opener = setup.opener.another(host);
+    SimProcess born = new SimProcess(world, 1, opener);
+    rival = born;
+    Keeper.View shown = new Keeper.View();
+    rivalView = shown;
+    born.start(
+        Behaviors.<Runnable>setup(context -> {
+          HostedDevice made =
+              new HostedDevice(setup, born, shown, daemonStart(opener, false), context);
+          world.trace().line(() -> "a rival is there: " + made.describe());
+          return Behaviors.receive(Runnable.class)
+              .onAnyMessage(task -> {
+                task.run();
+                return Behaviors.same();
+              })
+              .build();
+        }));
+    lookAtRival(shown, false);
+  }
+
+  /** Both are asked every 25 ms how they are; twice in a row is no mistake. */
+  private void lookAtRival(Keeper.View of, boolean before) {
+    if (rivalView != of || rival == null) {
+      return;
+    }
+    boolean both = of.serving && view.serving && !lifeOver;
+    if (both && before) {
+      truth.violated("two daemons serve one device at a time");
+    }
+    world.coverage().hit(of.serving ? "rival.serves" : "rival.waits");
+    world.after(RIVAL_LOOK, () -> lookAtRival(of, both));
+  }
+
+  private void endRival() {
+    SimProcess other = rival;
+    if (other != null) {
+      other.kill(setup.drives());
+      rival = null;
+      rivalView = new Keeper.View();
+    }
+  }
+
   private org.apache.pekko.actor.typed.Behavior<MetadataCommand> metadata(
       SimEngine engine, ActorRef<MetadataEvent> owner) {
     MemoryMetadata inMemory = memory;
@@ -333,9 +439,25 @@ final class CoreRun {
     }
     return Guarded.guard(
         MetadataCommand.class,
-        io.spared.metadata.MetadataWriter.create(
-            io.spared.metadata.MetadataSettings.defaults(), engine, world.world(), owner),
+        io.spared.metadata.MetadataWriter.create(metadataSettings(), engine, world.world(), owner),
         this::crashed);
+  }
+
+  /** Where copies are at stake, they are mended soon and checkpoints come often. */
+  private MetadataSettings metadataSettings() {
+    MetadataSettings usual = MetadataSettings.defaults();
+    return adversary == null
+        ? usual
+        : new MetadataSettings(
+            usual.commitTimeout(),
+            usual.readTimeout(),
+            true,
+            List.of(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(10)),
+            Duration.ofMinutes(1),
+            usual.waitingCommitsMax(),
+            0.3,
+            usual.chunkBytes(),
+            usual.chunkPause());
   }
 
   private void crashed(Throwable thrown) {
@@ -355,8 +477,11 @@ final class CoreRun {
 
   /** After a kill, a power cut or a stop: the process is gone. */
   private void endLife() {
+    endRival();
     SimProcess dying = Objects.requireNonNull(process);
-    dying.kill(setup.drives());
+    if (dying != sleeper) {
+      dying.kill(setup.drives());
+    }
     keeper = null;
     hosted = null;
     if (memory != null) {
@@ -366,11 +491,109 @@ final class CoreRun {
     if (truth.writesInFlight() > 0) {
       truth.violated("writes in flight of a dead daemon");
     }
+    if (dying != sleeper && !violated()) {
+      wakeSleeper();
+    }
     powerWasCut = false;
+    CopyAdversary worst = adversary;
+    if (worst != null && dying != sleeper && !healing && fiveOfFive && !violated()) {
+      if (clientRandom.chance(0.2)) {
+        worst.veil();
+        veiled = true;
+      } else if (clientRandom.chance(0.9)) {
+        worst.strike();
+      }
+    }
+  }
+
+  /** Notices when all copies are healthy. */
+  private void lookAtCopies(Keeper.View of) {
+    ActorRef<Keeper.Command> asked = keeper;
+    if (view != of || asked == null || lifeOver) {
+      return;
+    }
+    asked.tell(
+        new Keeper.Command.AskCopies(count -> {
+          if (view == of) {
+            fiveOfFive = count == CoreSetup.COPIES;
+          }
+        }));
+    world.after(LOOK_AT_COPIES, () -> lookAtCopies(of));
+  }
+
+  /** With too few copies to be read, nothing may be served; with all of them back, everything. */
+  private void waitBehindVeil() {
+    if (!until(() -> view.failure != null || view.serving || lifeOver, VEIL)) {
+      truth.violated("with most copies unreadable, neither served nor given up");
+    } else if (view.serving) {
+      truth.violated("served though most copies could not be read");
+    }
+    Objects.requireNonNull(adversary).unveil();
+    veiled = false;
+    lifeOver = true;
+  }
+
+  /** Lets this daemon stand still once it has nothing to do, and another host begin. */
+  private void takeOver() {
+    if (adversary == null || sleeper != null || fallingAsleep) {
+      return;
+    }
+    fallingAsleep = true;
+    clients.forEach(client -> client.tell(new SimClient.Command.Quiet()));
+    Keeper.View of = view;
+    world.after(QUIET_BEFORE_SLEEP.dividedBy(2), () -> submittedBefore = submitted());
+    world.after(
+        QUIET_BEFORE_SLEEP,
+        () -> {
+          if (view == of
+              && !lifeOver
+              && submittedBefore == submitted()
+              && setup.book.unanswered() == 0
+              && fiveOfFive
+              && !healing) {
+            SimProcess asleep = Objects.requireNonNull(process);
+            asleep.pause();
+            sleeper = asleep;
+            sleepersKeeper = keeper;
+            view.takenOver = true;
+            host++;
+            lifeOver = true;
+            world.coverage().hit("takeOver.asleep");
+          }
+        });
+  }
+
+  private long submitted() {
+    return Objects.requireNonNull(process).engines().stream().mapToLong(SimEngine::submitted).sum();
+  }
+
+  /**
+   * The host that was given up goes on, without clients, and looks after its copies: whatever it
+   * finds there, nothing of the newer history may be lost by it.
+   */
+  private void wakeSleeper() {
+    SimProcess awake = sleeper;
+    ActorRef<Keeper.Command> itsKeeper = sleepersKeeper;
+    if (awake == null || itsKeeper == null) {
+      return;
+    }
+    if (!powerWasCut) {
+      world.coverage().hit("takeOver.awake");
+      waking = true;
+      awake.resume();
+      itsKeeper.tell(new Keeper.Command.Mend(true));
+      world.runUntil(this::violated, world.nowNanos() + AWAKE.toNanos());
+      itsKeeper.tell(new Keeper.Command.Mend(false));
+      world.runUntil(this::violated, world.nowNanos() + AWAKE.toNanos());
+      waking = false;
+    }
+    awake.kill(setup.drives());
+    sleeper = null;
+    sleepersKeeper = null;
   }
 
   private void act(SimAction action) {
-    if (healing || truth.violation() != null) {
+    if (healing || waking || truth.violation() != null) {
       return;
     }
     world.trace().line(() -> world.nowNanos() + " *** " + action);
@@ -407,6 +630,7 @@ final class CoreRun {
       case KILL -> lifeOver = true;
       case POWER_CUT -> {
         if (!lifeOver) {
+          endRival();
           Objects.requireNonNull(process).kill(setup.drives());
           setup.drives().forEach(SimDrive::powerCut);
           powerWasCut = true;
@@ -414,8 +638,12 @@ final class CoreRun {
         }
       }
       case STOP -> stop();
+      case TAKE_OVER -> takeOver();
       case CLOCK_JUMP -> world.jumpWallClock(Duration.ofSeconds(action.number()));
-      case REPLACE, CANCEL_REPLACE -> {
+      case REPLACE, CANCEL_REPLACE, EVACUATE, CANCEL_EVACUATION -> {
+        if (action.kind() == SimAction.Kind.EVACUATE) {
+          setup.copiesMayMove();
+        }
         HostedDevice device = hosted;
         if (device != null && !lifeOver) {
           device.command(action.kind(), action.number());
@@ -429,7 +657,13 @@ final class CoreRun {
         command(action.kind());
         tellMetadata(false);
       }
-      case FREEZE, THAW, STOP_DEVICE, START_DEVICE, ADD_SPARE, EVACUATE -> command(action.kind());
+      case ADD_SPARE -> {
+        setup.copiesMayMove();
+        command(action.kind());
+      }
+      case FREEZE, THAW, STOP_DEVICE, START_DEVICE, REMOVE_DEVICE -> command(action.kind());
+      case SWAP -> setup.swap(action.disk());
+      case RIVAL -> startRival();
     }
   }
 
@@ -493,7 +727,8 @@ final class CoreRun {
   private void heal() {
     healing = true;
     world.trace().line(() -> world.nowNanos() + " *** all disks are well");
-    boolean replugged = false;
+    endRival();
+    boolean replugged = setup.unswap();
     for (SimDrive drive : setup.drives()) {
       drive.faults().clear();
       drive.clearDefects();
@@ -502,6 +737,7 @@ final class CoreRun {
       drive.reappear();
     }
     command(SimAction.Kind.THAW);
+    command(SimAction.Kind.START_DEVICE);
     if (memory != null) {
       memory.indeterminate = 0;
       memory.refused = 0;
@@ -517,7 +753,12 @@ final class CoreRun {
       truth.violated("with all disks well, " + setup.book.unansweredSince(Long.MAX_VALUE));
       return;
     }
-    boolean restart = replugged || setup.book.flushHasFailed() || view.failure != null || lifeOver;
+    boolean restart =
+        replugged
+            || sleeper != null
+            || setup.book.flushHasFailed()
+            || view.failure != null
+            || lifeOver;
     if (restart || world.random().nextBoolean()) {
       endLife();
       startLife();

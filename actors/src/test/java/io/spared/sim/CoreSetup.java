@@ -1,5 +1,6 @@
 package io.spared.sim;
 
+import io.spared.discovery.Remembered;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
@@ -33,6 +34,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,8 +57,18 @@ final class CoreSetup {
   final List<SimDrive> spares = new ArrayList<>();
   private final List<SimDrive> next = new ArrayList<>();
   private final List<SimDrive> further = new ArrayList<>();
-  final SimOpener opener;
+  SimOpener opener;
   private final String prefix;
+
+  /** Drives that were put where others belong. */
+  private final Map<Integer, SimDrive> strangers = new TreeMap<>();
+
+  /** What this host remembers of devices that it has run, beside their disks. */
+  final Map<UUID, Remembered> remembered = new HashMap<>();
+
+  /** The last commit that was ever acknowledged. */
+  Position acknowledged = Position.NONE;
+
   final Truth truth;
 
   /** What hosts remember of added spares, from one life to the next. */
@@ -86,7 +98,8 @@ final class CoreSetup {
     this.world = world;
     this.geometry = geometry;
     this.deviceId = world.world().newUuid();
-    long mainBytes = (geometry.deviceBytes() + MIB - 1) / MIB * MIB;
+    // Discovery looks at nothing smaller.
+    long mainBytes = Math.max(4 * MIB, (geometry.deviceBytes() + MIB - 1) / MIB * MIB);
     this.main = new SimDrive(world, prefix + "main", mainBytes, geometry.sectorBytes());
     opener.plug(mainAddress(), main);
     this.truth = new Truth(geometry.deviceBytes() / geometry.sectorBytes(), geometry.sectorBytes());
@@ -266,11 +279,51 @@ final class CoreSetup {
     return created[0];
   }
 
+  /** Somebody pulls a drive and puts another in its place, of the same size. */
+  void swap(int disk) {
+    SimDrive own = disk == 0 ? main : spares.get(disk - 1);
+    if (strangers.containsKey(disk)) {
+      return;
+    }
+    own.disappear();
+    SimDrive stranger = new SimDrive(world, own.name(), "SN-stranger", own.geometry());
+    strangers.put(disk, stranger);
+    opener.plug(address(own.name()), stranger);
+  }
+
+  /** The right drives are where they were. A stranger must not have been written to. */
+  boolean unswap() {
+    strangers.forEach((disk, stranger) -> {
+      SimDrive own = disk == 0 ? main : spares.get(disk - 1);
+      opener.plug(address(own.name()), own);
+      stranger.disappear();
+      if (stranger.writesAsked() > 0) {
+        truth.violated("a disk that is not the device's was written in the place of " + own.name());
+      }
+    });
+    boolean any = !strangers.isEmpty();
+    strangers.clear();
+    return any;
+  }
+
+  /** What was metadata may become data, about which drives do not lie. */
+  void copiesMayMove() {
+    spares.forEach(SimDrive::forgetSilentRanges);
+  }
+
+  /** Where the spares are that it was made with. */
+  List<DiskAddress> spareAddresses() {
+    List<DiskAddress> all = new ArrayList<>();
+    spares.forEach(drive -> all.add(address(drive.name())));
+    return all;
+  }
+
   List<SimDrive> drives() {
     List<SimDrive> all = new ArrayList<>(spares);
     all.addFirst(main);
     all.addAll(next);
     all.addAll(further);
+    all.addAll(strangers.values());
     return all;
   }
 

@@ -6,6 +6,7 @@ import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
+import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Owner;
@@ -17,7 +18,6 @@ import io.spared.monitor.AuditLog;
 import io.spared.relocation.RelocationPolicy;
 import io.spared.ublk.UblkKernel;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HostedDevice {
   private static final Duration POLL = Duration.ofMillis(25);
+  static final UUID HOST = new UUID(1, 1);
   static final Duration DRAIN = Duration.ofSeconds(10);
 
   private final CoreSetup setup;
@@ -42,19 +43,29 @@ final class HostedDevice {
   private final Keeper.View view;
   private final ActorContext<Runnable> context;
   private final ActorRef<HostCommand> host;
+  private final DeviceSettings settings;
+  private final AlertWatch alerts;
   private @Nullable ActorRef<DeviceCommand> device;
+  private @Nullable ActorRef<DiscoveryCommand> discovery;
   private int healthyCopies;
   private @Nullable Phase phase;
   private String sentence = "";
   private boolean served;
 
+  /** What a daemon is started with. */
+  record Start(
+      SimOpener opener,
+      List<DiskAddress> spares,
+      boolean discovers,
+      CleanStops cleanStops,
+      RelocationPolicy relocation,
+      Duration requestDeadline) {}
+
   HostedDevice(
       CoreSetup setup,
       SimProcess process,
       Keeper.View view,
-      CleanStops cleanStops,
-      RelocationPolicy relocation,
-      Duration requestDeadline,
+      Start start,
       ActorContext<Runnable> context) {
     this.setup = setup;
     this.world = process.world();
@@ -67,40 +78,41 @@ final class HostedDevice {
                 new HostParts(
                     world.world(),
                     new SimRings(process),
-                    setup.opener,
+                    start.opener(),
                     new FaultPlans(world.seed()),
                     context
                         .getSystem()
                         .dispatchers()
                         .lookup(DispatcherSelector.fromConfig("spared.blocking")),
-                    new Owner(new UUID(1, 1), "sim"),
-                    cleanStops,
+                    new Owner(HOST, "sim"),
+                    start.cleanStops(),
                     setup.memory(),
                     List.of(),
                     AuditLog.none(),
                     MetadataSettings.defaults(),
-                    relocation,
+                    start.relocation(),
                     List.of(),
                     Duration.ofSeconds(10),
                     UblkKernel.of(UblkKernel.CONTROL_DEVICE, ""))),
             "spared");
-    List<DiskAddress> spares = new ArrayList<>();
-    for (int s = 0; s < setup.spares.size(); s++) {
-      spares.add(CoreSetup.address("spare-" + s));
-    }
-    DeviceSettings settings =
+    this.settings =
         new DeviceSettings(
             "sim",
             "",
             CoreSetup.address("main"),
-            spares,
+            start.spares(),
             DeviceSettings.Frontend.NONE,
             false,
             new DeviceSettings.Deadlines(
-                Duration.ofSeconds(10), requestDeadline, Duration.ofSeconds(5), DRAIN),
+                Duration.ofSeconds(10), start.requestDeadline(), Duration.ofSeconds(5), DRAIN),
             DeviceSettings.Upkeep.standard(),
             Map.of());
-    host.tell(new HostCommand.Add(settings, context.getSystem().ignoreRef()));
+    if (start.discovers()) {
+      discovery = HostedDiscovery.start(setup, start, process, context, host, settings);
+    } else {
+      host.tell(new HostCommand.Add(settings, context.getSystem().ignoreRef()));
+    }
+    this.alerts = new AlertWatch(setup, context, host);
     poll();
   }
 
@@ -144,6 +156,7 @@ final class HostedDevice {
     }
     sentence = status.sentence();
     lookAtReplacing(status);
+    alerts.seen(status);
     healthyCopies = status.copies().good();
     view.serving = phase == Phase.ACTIVE || phase == Phase.DEGRADED;
     view.failure = phase == Phase.FAILED ? sentence : null;
@@ -229,6 +242,19 @@ final class HostedDevice {
                         return Behaviors.stopped();
                       })
                       .build());
+          switch (kind) {
+            case REMOVE_DEVICE -> {
+              remove(answer);
+              return;
+            }
+            case ADD_SPARE -> {
+              host.tell(
+                  new HostCommand.AddSpare(
+                      settings.name(), CoreSetup.address("further"), -1, answer));
+              return;
+            }
+            default -> {}
+          }
           known.tell(
               switch (kind) {
                 case FREEZE -> new DeviceCommand.Freeze(answer);
@@ -239,31 +265,58 @@ final class HostedDevice {
                 case START_DEVICE -> new DeviceCommand.Start(answer);
                 case REPLACE ->
                     new DeviceCommand.Replace(CoreSetup.address("next"), number, answer);
+                case EVACUATE -> new DeviceCommand.Evacuate((int) number, false, answer);
+                case CANCEL_EVACUATION -> new DeviceCommand.CancelEvacuation((int) number, answer);
                 case CANCEL_REPLACE -> new DeviceCommand.CancelReplace(answer);
-                case EVACUATE -> new DeviceCommand.Evacuate(0, false, answer);
-                case ADD_SPARE ->
-                    new DeviceCommand.AddSpare(CoreSetup.address("further"), -1, answer);
                 default -> throw new IllegalArgumentException("no command: " + kind);
               });
         });
   }
 
+  /** Removes the device and adds it again, as an operator would who changed his mind. */
+  private void remove(ActorRef<Answer> answer) {
+    ActorRef<Answer> removed =
+        context.spawnAnonymous(
+            Behaviors.receive(Answer.class)
+                .onAnyMessage(said -> {
+                  answer.tell(said);
+                  if (said instanceof Answer.Done) {
+                    device = null;
+                    view.serving = false;
+                    host.tell(new HostCommand.Add(settings, context.getSystem().ignoreRef()));
+                  }
+                  return Behaviors.stopped();
+                })
+                .build());
+    host.tell(new HostCommand.Remove(settings.name(), true, removed));
+  }
+
+  AlertWatch alerts() {
+    return alerts;
+  }
+
   void shutdown(Runnable done) {
     context
         .getSelf()
-        .tell(() ->
-            host.tell(
-                new HostCommand.Shutdown(
-                    DRAIN.toNanos(),
-                    context.messageAdapter(
-                        HostCommand.Farewell.class,
-                        farewell ->
-                            () -> {
-                              if (!farewell.leftBehind().isEmpty()) {
-                                world.coverage().hit("host.leftSomethingBehind");
-                              }
-                              view.stopped = true;
-                              done.run();
-                            }))));
+        .tell(() -> {
+          ActorRef<DiscoveryCommand> discovering = discovery;
+          if (discovering != null) {
+            discovering.tell(new DiscoveryCommand.Stop(context.getSystem().ignoreRef()));
+          }
+          host.tell(
+              new HostCommand.Shutdown(
+                  DRAIN.toNanos(),
+                  context.messageAdapter(
+                      HostCommand.Farewell.class,
+                      farewell ->
+                          () -> {
+                            if (!farewell.leftBehind().isEmpty()) {
+                              world.coverage().hit("host.leftSomethingBehind");
+                            }
+                            view.stopped = true;
+                            view.serving = false;
+                            done.run();
+                          })));
+        });
   }
 }

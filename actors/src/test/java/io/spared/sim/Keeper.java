@@ -98,6 +98,9 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     int queuesOpen;
     boolean stopped;
     @Nullable ActorRef<MetadataCommand> metadata;
+
+    /** Another host has taken the device over: meeting its epoch is right. */
+    boolean takenOver;
   }
 
   /** How the parts are made. */
@@ -269,6 +272,18 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     switch (reply) {
       case MetadataReply.Loaded loaded -> {
         image = loaded.image();
+        if (parts.disksHoldMetadata()
+            && loaded.image().position().compareTo(parts.setup().acknowledged) < 0) {
+          parts
+              .setup()
+              .truth
+              .violated(
+                  "loaded at "
+                      + loaded.image().position()
+                      + " though "
+                      + parts.setup().acknowledged
+                      + " was acknowledged");
+        }
         world.coverage().hit("metadata.loaded." + loaded.verdict().decision());
         Epoch epoch =
             new Epoch(loaded.image().epoch().counter() + 1, world.world().random().nextLong());
@@ -389,6 +404,12 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
 
   private void commit(long relocatorCommit, List<Change> changes) {
     long id = nextCommit++;
+    if (view.takenOver) {
+      // The metadata is no fence against a paused host that goes on with its clients' work.
+      world.coverage().hit("keeper.asksNothingMore");
+      tellRelocator(new Pending(relocatorCommit, changes), RelocatorCommand.CommitResult.NOT_DONE);
+      return;
+    }
     commits.put(id, new Pending(relocatorCommit, changes));
     Objects.requireNonNull(metadata).tell(new MetadataCommand.Commit(id, changes, metadataReplies));
   }
@@ -404,6 +425,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
   }
 
   private void apply(io.spared.format.Position position, List<Change> changes) {
+    parts.setup().acknowledged = position;
     Objects.requireNonNull(image).apply(position, changes);
     Objects.requireNonNull(table).publish();
     for (Change change : changes) {
@@ -457,8 +479,12 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
         }
       }
       case MetadataEvent.ChangesWanted wanted -> commit(-1, wanted.changes());
-      case MetadataEvent.Fenced fenced ->
+      case MetadataEvent.Fenced fenced -> {
+        world.coverage().hit("keeper.fenced");
+        if (!view.takenOver) {
           parts.setup().truth.violated("fenced without a rival: " + fenced.sentence());
+        }
+      }
       default -> {}
     }
   }

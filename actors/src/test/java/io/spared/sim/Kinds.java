@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The kinds of runs, and what a long campaign of all of them has to reach. */
 final class Kinds {
-  static final List<String> ALL = List.of("queues", "writer", "daemon", "replacing");
+  static final List<String> ALL = List.of("queues", "writer", "copies", "daemon", "replacing");
 
   /** Recovery paths, outcomes and faults: a campaign that misses one has not looked there. */
   private static final List<String> WANTED =
@@ -18,6 +18,13 @@ final class Kinds {
           "client.WRITE.ETIMEDOUT",
           "client.WRITE.ESHUTDOWN",
           "client.FLUSH.EIO",
+          "adversary.destroys.0",
+          "adversary.destroys.1",
+          "adversary.destroys.2",
+          "adversary.destroys.3",
+          "adversary.destroys.4",
+          "adversary.veils.3",
+          "adversary.veils.4",
           "commit.COMMITTED",
           "commit.INDETERMINATE",
           "commit.NOT_DONE",
@@ -43,10 +50,25 @@ final class Kinds {
           "io.timedOutAndHeld",
           "io.timedOutAndTakenBack",
           "keeper.abandonsQueues",
+          "keeper.fenced",
           "keeper.waitsForDisk.BUSY",
           "keeper.waitsForDisk.MISSING",
           "metadata.maybeKept",
           "metadata.maybeLost",
+          "alerts.asThereAreTroubles",
+          "alerts.none",
+          "device.ACTIVE-DEGRADED",
+          "device.ACTIVE-FAILED",
+          "device.DEGRADED-ACTIVE",
+          "device.FAILED-ACTIVE",
+          "device.NEW-ASSEMBLING",
+          "discovery.Activate",
+          "event.copy.damaged",
+          "event.copy.repaired",
+          "event.disk.health",
+          "event.remap.committed",
+          "event.slot.retired",
+          "event.spare.added",
           "queue.DoubtEnded",
           "queue.FlushFailed",
           "queue.InDoubt",
@@ -59,14 +81,27 @@ final class Kinds {
           "relocator.MoveFailed",
           "relocator.ReleaseSlot",
           "relocator.RetireSlot",
+          "rival.serves",
+          "rival.waits",
+          "script.ADD_SPARE",
           "script.KILL",
           "script.POWER_CUT",
-          "script.STOP");
+          "script.TAKE_OVER",
+          "script.EVACUATE",
+          "script.REMOVE_DEVICE",
+          "script.RIVAL",
+          "script.STOP",
+          "script.SWAP",
+          "takeOver.awake");
 
   private Kinds() {}
 
   static SimResult run(String kind, long seed) {
     return CoreRun.run(seed, CoreCampaign.options(kind), null, 0);
+  }
+
+  static SimResult run(String kind, long seed, @Nullable Set<Integer> only) {
+    return CoreRun.run(seed, CoreCampaign.options(kind), only, 0);
   }
 
   static String explain(String kind, long seed, @Nullable Set<Integer> only) {

@@ -40,7 +40,12 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     REPLACE,
     CANCEL_REPLACE,
     EVACUATE,
-    ADD_SPARE
+    CANCEL_EVACUATION,
+    TAKE_OVER,
+    REMOVE_DEVICE,
+    ADD_SPARE,
+    SWAP,
+    RIVAL
   }
 
   @Override

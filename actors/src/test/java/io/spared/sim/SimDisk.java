@@ -16,12 +16,14 @@ public final class SimDisk implements Disk {
   private final SimDrive drive;
   private final DiskAddress address;
   private final DiskOpener.Mode mode;
+  private final SimOpener opener;
   private final long plugging;
   private boolean closed;
   int inFlight;
   int ports;
 
-  SimDisk(SimDrive drive, DiskAddress address, DiskOpener.Mode mode) {
+  SimDisk(SimDrive drive, DiskAddress address, DiskOpener.Mode mode, SimOpener opener) {
+    this.opener = opener;
     this.drive = drive;
     this.address = address;
     this.mode = mode;
@@ -40,9 +42,13 @@ public final class SimDisk implements Disk {
     return closed;
   }
 
+  SimOpener opener() {
+    return opener;
+  }
+
   /** Whether nobody else may own the drive because of this handle. */
-  boolean claims() {
-    return mode == DiskOpener.Mode.OWN && isConnected() && isOpen();
+  boolean claims(int host) {
+    return host == opener.host() && mode == DiskOpener.Mode.OWN && isConnected() && isOpen();
   }
 
   /** As a descriptor: for as long as it, a port or a request has it. */

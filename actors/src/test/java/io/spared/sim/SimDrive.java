@@ -88,6 +88,7 @@ public final class SimDrive {
   private boolean hanging;
   private long stalledUntilNanos;
   private long transfers;
+  private long writesAsked;
   private long troubles;
 
   public SimDrive(SimWorld world, String name, long sizeBytes, int sectorBytes) {
@@ -135,6 +136,11 @@ public final class SimDrive {
   /** Reads, writes and flushes that came to an end. */
   public long transfers() {
     return transfers;
+  }
+
+  /** Writes that were asked for, whatever became of them. */
+  public long writesAsked() {
+    return writesAsked;
   }
 
   /** How many faults of any kind this drive has shown or holds ready. */
@@ -376,16 +382,29 @@ public final class SimDrive {
 
   // Handles.
 
-  SimDisk open(io.spared.ffi.disk.DiskAddress address, io.spared.ffi.disk.DiskOpener.Mode mode) {
+  SimDisk open(
+      io.spared.ffi.disk.DiskAddress address,
+      io.spared.ffi.disk.DiskOpener.Mode mode,
+      SimOpener opener) {
     handles.removeIf(handle -> !handle.isOpen());
-    SimDisk handle = new SimDisk(this, address, mode);
+    SimDisk handle = new SimDisk(this, address, mode, opener);
     handles.add(handle);
     return handle;
   }
 
   boolean isClaimed() {
     for (SimDisk handle : handles) {
-      if (handle.claims()) {
+      if (handle.claims(handle.opener().host())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether another process of this host has it; those of other hosts are not known. */
+  boolean isClaimed(int host) {
+    for (SimDisk handle : handles) {
+      if (handle.claims(host)) {
         return true;
       }
     }
@@ -405,8 +424,15 @@ public final class SimDrive {
 
   /** The process that had the drive open is gone: its handles close, its requests go on. */
   public void ownerDied() {
+    ownerDied(null);
+  }
+
+  /** The same of one of several, or of all. */
+  void ownerDied(@Nullable SimOpener opener) {
     for (SimDisk handle : handles) {
-      handle.ownerDied();
+      if (opener == null || handle.opener() == opener) {
+        handle.ownerDied();
+      }
     }
   }
 
@@ -416,6 +442,9 @@ public final class SimDrive {
     refuseInvalid(operation.request());
     operation.indexInDrive = inFlight.size();
     inFlight.add(operation);
+    if (operation.request().operation() == IoRequest.Operation.WRITE) {
+      writesAsked++;
+    }
     operation.arrivalOrder = ++order;
     long now = world.nowNanos();
     IoRequest request = operation.request();

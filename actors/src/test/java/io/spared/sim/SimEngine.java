@@ -30,6 +30,7 @@ public final class SimEngine implements Engine {
   private boolean closed;
   private boolean turnAsked;
   private boolean woken;
+  private final @Nullable SimExecutor executor;
 
   public SimEngine(SimWorld world) {
     this(world, "engine");
@@ -39,6 +40,7 @@ public final class SimEngine implements Engine {
     this.world = world;
     this.name = name;
     this.buffers = new SimBuffers(BUFFERS_BYTES, world.trace().keepsLines());
+    this.executor = world.executor();
     this.alarm = new SimEvent.OfRunnable(this::alarmed);
   }
 
@@ -174,7 +176,6 @@ public final class SimEngine implements Engine {
       return;
     }
     long next = ledger.nextEventNanos();
-    SimExecutor executor = world.executor();
     if (next == Long.MIN_VALUE) {
       // Without an executor, whoever turns this by hand signals.
       if (executor != null && !turnAsked) {

@@ -228,7 +228,9 @@ class SimEngineTest {
     drive.faults().newDefect = 0.05;
     Completions completions = new Completions(() -> {});
     DiskPort port =
-        drive.open(new DiskAddress.OfPath(Path.of("/d")), DiskOpener.Mode.OWN).attach(engine);
+        drive
+            .open(new DiskAddress.OfPath(Path.of("/d")), DiskOpener.Mode.OWN, new SimOpener())
+            .attach(engine);
     SimRandom random = world.random().fork();
     for (int i = 0; i < 500; i++) {
       IoBuffer buffer = Objects.requireNonNull(engine.buffers().take(4096));

@@ -13,6 +13,7 @@ final class SimExecutor {
   private @Nullable Runnable[] ready = new @Nullable Runnable[64];
   private int size;
   private boolean dead;
+  private boolean paused;
   private long ran;
   private Runnable afterEach = () -> {};
 
@@ -43,7 +44,11 @@ final class SimExecutor {
   }
 
   boolean hasReady() {
-    return size > 0;
+    return size > 0 && !paused;
+  }
+
+  void pause(boolean pause) {
+    paused = pause;
   }
 
   long ran() {

@@ -4,6 +4,8 @@ import java.util.Queue;
 import org.apache.pekko.dispatch.AbstractNodeQueue;
 import org.apache.pekko.dispatch.Envelope;
 import org.apache.pekko.dispatch.Mailbox;
+import org.apache.pekko.dispatch.sysmsg.Failed;
+import org.apache.pekko.dispatch.sysmsg.SystemMessage;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +29,9 @@ final class SimMessages {
       trace.add(chosen, ((long) others << 32) ^ world.nowNanos());
       return;
     }
+    if (mailbox.hasSystemMessages()) {
+      lookForFailures(world, mailbox);
+    }
     Object next = peek(mailbox);
     org.apache.pekko.actor.ActorCell cell = mailbox.actor();
     String name = cell == null ? "none" : stable(cell.self().path().name());
@@ -40,6 +45,19 @@ final class SimMessages {
               + (cell == null ? "none" : cell.self().path().toStringWithoutAddress())
               + " <- "
               + brief(next));
+    }
+  }
+
+  /** A supervisor is told of a crash by a system message, whatever it then does. */
+  private static void lookForFailures(SimWorld world, Mailbox mailbox) {
+    for (SystemMessage message = mailbox.systemQueueGet();
+        message != null;
+        message = message.next()) {
+      if (message instanceof Failed failed) {
+        Throwable cause = failed.cause();
+        Throwable reason = cause.getCause();
+        world.actorFailed(reason == null ? cause : reason);
+      }
     }
   }
 

@@ -9,7 +9,26 @@ import java.util.Map;
 
 /** The simulated host's disks by their paths: what is plugged in where. */
 public final class SimOpener implements DiskOpener {
-  private final Map<String, SimDrive> drives = new LinkedHashMap<>();
+  private final Map<String, SimDrive> drives;
+  private final int host;
+
+  public SimOpener() {
+    this(new LinkedHashMap<>(), 0);
+  }
+
+  private SimOpener(Map<String, SimDrive> drives, int host) {
+    this.drives = drives;
+    this.host = host;
+  }
+
+  /** The same disks for another process; on another host, where claims of this one are unknown. */
+  SimOpener another(int onHost) {
+    return new SimOpener(drives, onHost);
+  }
+
+  int host() {
+    return host;
+  }
 
   /** Puts a drive where this address points to, instead of what was there. */
   public SimOpener plug(DiskAddress address, SimDrive drive) {
@@ -32,11 +51,11 @@ public final class SimOpener implements DiskOpener {
       throw new DiskException(
           DiskException.Reason.MISSING, "disk " + address + " is not there; plug it in");
     }
-    if (mode == Mode.OWN && drive.isClaimed()) {
+    if (mode == Mode.OWN && drive.isClaimed(host)) {
       throw new DiskException(
           DiskException.Reason.BUSY,
           "disk " + address + " is in use, perhaps by requests of a dead process; wait");
     }
-    return drive.open(address, mode);
+    return drive.open(address, mode, this);
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One life of a simulated daemon: an actor system and its engines. It can be killed between any two
@@ -13,16 +14,20 @@ import org.apache.pekko.actor.typed.DispatcherSelector;
 public final class SimProcess {
   private final SimWorld world;
   private final SimExecutor executor;
+  private final @Nullable SimOpener opener;
   private final List<SimEngine> engines = new ArrayList<>();
 
+  /** The only process that has disks open. */
   public SimProcess(SimWorld world, int ringCount) {
+    this(world, ringCount, null);
+  }
+
+  /** One of several: what it has open was opened with this. */
+  SimProcess(SimWorld world, int ringCount, @Nullable SimOpener opener) {
+    this.opener = opener;
     this.world = world;
-    SimExecutor before = world.executor();
-    if (before != null && !before.isDead()) {
-      throw new IllegalStateException("a process lives already in this world");
-    }
     this.executor = new SimExecutor(world);
-    world.executor(executor);
+    world.add(executor);
     for (int i = 0; i < ringCount; i++) {
       engines.add(new SimEngine(world, "ring-" + i));
     }
@@ -59,6 +64,15 @@ public final class SimProcess {
     return executor.ran();
   }
 
+  /** As SIGSTOP, or a virtual machine that is not scheduled: nothing runs until {@link #resume}. */
+  public void pause() {
+    executor.pause(true);
+  }
+
+  public void resume() {
+    executor.pause(false);
+  }
+
   /** As SIGKILL: nothing runs any more, between one message and the next. */
   public void kill(Iterable<SimDrive> drives) {
     executor.die();
@@ -66,7 +80,7 @@ public final class SimProcess {
       engine.close();
     }
     for (SimDrive drive : drives) {
-      drive.ownerDied();
+      drive.ownerDied(opener);
     }
   }
 

@@ -20,9 +20,15 @@ record SimScript(
 
   /** What kinds of faults a campaign may use. */
   record Menu(
-      boolean crashes, boolean silent, boolean memoryMetadata, boolean commands, boolean replaces) {
+      boolean crashes,
+      boolean silent,
+      boolean memoryMetadata,
+      boolean commands,
+      boolean replaces,
+      boolean copies,
+      boolean hosted) {
     Menu(boolean crashes, boolean silent, boolean memoryMetadata, boolean commands) {
-      this(crashes, silent, memoryMetadata, commands, false);
+      this(crashes, silent, memoryMetadata, commands, false, false, false);
     }
   }
 
@@ -48,10 +54,10 @@ record SimScript(
       clients.add(Workload.random(random, sectors, requests / clientCount));
     }
     List<SimAction> actions = new ArrayList<>();
-    long length = random.logUniform(20 * MILLI, 20_000 * MILLI);
+    long length = random.logUniform((menu.copies ? 4_000 : 20) * MILLI, 20_000 * MILLI);
     Drawing drawing = new Drawing(random, menu, spares, length, sectors, actions);
     drawing.draw();
-    if (crowded) {
+    if (crowded && !menu.copies) {
       drawing.crowd();
     }
     if (menu.replaces()) {
@@ -67,6 +73,10 @@ record SimScript(
       SimRandom random, Menu menu, int spares, long length, long sectors, List<SimAction> actions) {
 
     void draw() {
+      if (menu.copies()) {
+        copies();
+        return;
+      }
       for (int disk = 0; disk <= spares; disk++) {
         boolean isMain = disk == 0;
         if (!random.chance(isMain ? 0.85 : 0.5)) {
@@ -124,6 +134,65 @@ record SimScript(
         if (random.chance(0.3)) {
           add(SimAction.Kind.REPAIR, -1, 0, 0);
         }
+        if (menu.hosted()) {
+          hosted();
+        }
+      }
+    }
+
+    /**
+     * Main gives commits by going bad; the copies fail in no way but that they take their time, so
+     * that all five are healthy when the daemon dies, and then the adversary has its turn.
+     */
+    private void copies() {
+      rate(1, SimAction.Kind.RATE_NEW_DEFECT, 0, 0.02, 0.3);
+      defects(0, true);
+      for (int disk = 1; disk <= spares; disk++) {
+        rate(0.8, SimAction.Kind.RATE_SLOW, disk, 0.02, 0.7);
+      }
+      int crashes = 2 + random.below(10);
+      for (int i = 0; i < crashes; i++) {
+        add(
+            random.chance(0.7) ? SimAction.Kind.KILL : SimAction.Kind.POWER_CUT,
+            -1,
+            random.nextLong() & 0xFFFF,
+            0);
+      }
+      if (random.chance(0.3)) {
+        // Another host works for a few seconds and dies; then the first goes on.
+        actions.add(new SimAction(length + 1, SimAction.Kind.TAKE_OVER, -1, 0, 0));
+        long work = 14_000 * MILLI + random.below(4_000 * MILLI);
+        actions.add(new SimAction(length + work, SimAction.Kind.KILL, -1, 0, 0));
+      }
+      if (random.chance(0.3)) {
+        add(SimAction.Kind.SCRUB, -1, 0, 0);
+        add(SimAction.Kind.REPAIR, -1, 0, 0);
+      }
+    }
+
+    /** What only a whole daemon can be asked, or live through. */
+    private void hosted() {
+      if (random.chance(0.2)) {
+        add(SimAction.Kind.REMOVE_DEVICE, -1, 0, 0);
+      }
+      if (random.chance(0.25)) {
+        int times = 1 + random.below(2);
+        for (int i = 0; i < times; i++) {
+          add(SimAction.Kind.ADD_SPARE, -1, 0, 0);
+        }
+      }
+      if (random.chance(0.2)) {
+        int spare = random.below(spares);
+        add(SimAction.Kind.EVACUATE, -1, spare, 0);
+        if (random.chance(0.2)) {
+          add(SimAction.Kind.CANCEL_EVACUATION, -1, spare, 0);
+        }
+      }
+      if (random.chance(0.15)) {
+        add(SimAction.Kind.SWAP, random.below(spares + 1), 0, 0);
+      }
+      if (random.chance(0.2)) {
+        add(SimAction.Kind.RIVAL, -1, 0, 0);
       }
     }
 

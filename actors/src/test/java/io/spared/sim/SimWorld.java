@@ -4,7 +4,10 @@ import io.spared.ffi.world.Clock;
 import io.spared.ffi.world.World;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +28,8 @@ public final class SimWorld {
   private final Coverage coverage = new Coverage();
   private long nowNanos = 1_000_000_000L;
   private long wallOffsetNanos;
-  private @Nullable SimExecutor executor;
+  private final List<SimExecutor> executors = new ArrayList<>();
+  private Consumer<Throwable> actorFailed = failure -> {};
   private long taskCostMaxNanos = 2_000;
   private long steps;
 
@@ -91,6 +95,15 @@ public final class SimWorld {
     wallOffsetNanos += by.toNanos();
   }
 
+  /** Whom to tell when any actor fails, before its supervisor decides. */
+  void onActorFailure(Consumer<Throwable> told) {
+    actorFailed = told;
+  }
+
+  void actorFailed(Throwable cause) {
+    actorFailed.accept(cause);
+  }
+
   /** How long a task of an actor may take at most, in simulated time. */
   public void taskCostMaxNanos(long nanos) {
     taskCostMaxNanos = nanos;
@@ -119,12 +132,37 @@ public final class SimWorld {
     event.atNanos = SimEvent.NEVER;
   }
 
-  void executor(@Nullable SimExecutor executor) {
-    this.executor = executor;
+  /** A further process; those that are dead are forgotten. */
+  void add(SimExecutor executor) {
+    executors.removeIf(SimExecutor::isDead);
+    executors.add(executor);
   }
 
+  /** The process that was started last. */
   @Nullable SimExecutor executor() {
-    return executor;
+    return executors.isEmpty() ? null : executors.getLast();
+  }
+
+  /** A process with something to do, the seed's choice if there are several. */
+  private @Nullable SimExecutor ready() {
+    SimExecutor ready = null;
+    int count = 0;
+    for (int i = 0; i < executors.size(); i++) {
+      SimExecutor each = executors.get(i);
+      if (each.hasReady() && (++count == 1 || random.below(count) == 0)) {
+        ready = each;
+      }
+    }
+    return ready;
+  }
+
+  private boolean hasReady() {
+    for (int i = 0; i < executors.size(); i++) {
+      if (executors.get(i).hasReady()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** When the next event is due; {@link SimEvent#NEVER} when nothing is to come. */
@@ -139,8 +177,8 @@ public final class SimWorld {
       events.takeFirst().happen();
       return true;
     }
-    SimExecutor tasks = executor;
-    if (tasks != null && tasks.hasReady()) {
+    SimExecutor tasks = ready();
+    if (tasks != null) {
       tasks.runOne();
       if (taskCostMaxNanos > 0) {
         nowNanos += random.below(taskCostMaxNanos);
@@ -181,9 +219,7 @@ public final class SimWorld {
   /** Steps until the condition holds or the moment has come. */
   public boolean runUntil(BooleanSupplier condition, long untilNanos) {
     while (!condition.getAsBoolean()) {
-      SimExecutor tasks = executor;
-      boolean ready = tasks != null && tasks.hasReady();
-      if (nowNanos >= untilNanos || (!ready && events.nextNanos() > untilNanos)) {
+      if (nowNanos >= untilNanos || (events.nextNanos() > untilNanos && !hasReady())) {
         return false;
       }
       if (!step()) {

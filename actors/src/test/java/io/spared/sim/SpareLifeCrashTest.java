@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
  */
 class SpareLifeCrashTest {
   private static final CoreRun.Options OPTIONS =
-      new CoreRun.Options(new SimScript.Menu(false, false, false, false, false), 120, true);
+      new CoreRun.Options(new SimScript.Menu(false, false, false, false), 120, true);
   private static final long MILLI = 1_000_000L;
 
   @Test

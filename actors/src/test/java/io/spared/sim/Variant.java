@@ -1,13 +1,41 @@
 package io.spared.sim;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
- * A deliberately broken version of the production code: one place in one source file changed, as a
- * real mistake would.
+ * A deliberately broken version of the production code: one place in one source file changed, or a
+ * few together, as a real mistake would.
  *
  * @param name what is broken
  * @param kind the kind of run that is to catch it
- * @param file the source, from the module's own source root
- * @param find what stands there now, exactly once, white space apart
- * @param put what is put in its place
+ * @param edits what is changed
+ * @param firstSeed where the build begins to look: near one that is known to catch it
  */
-record Variant(String name, String kind, String file, String find, String put) {}
+record Variant(String name, String kind, List<Edit> edits, long firstSeed) {
+  static final long FIRST_SEED = 40_000;
+
+  /**
+   * One change.
+   *
+   * @param file the source, from the project's root
+   * @param find what stands there now, exactly once, white space apart
+   * @param put what is put in its place
+   */
+  record Edit(String file, String find, String put) {}
+
+  Variant(String name, String kind, String file, String find, String put) {
+    this(name, kind, List.of(new Edit(file, find, put)), FIRST_SEED);
+  }
+
+  /** The same with something else broken too. */
+  Variant and(String file, String find, String put) {
+    List<Edit> all = new ArrayList<>(edits);
+    all.add(new Edit(file, find, put));
+    return new Variant(name, kind, all, firstSeed);
+  }
+
+  Variant from(long seed) {
+    return new Variant(name, kind, edits, seed);
+  }
+}

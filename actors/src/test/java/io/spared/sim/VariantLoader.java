@@ -8,7 +8,9 @@ import java.io.StringWriter;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -84,15 +86,22 @@ final class VariantLoader extends ClassLoader {
   }
 
   private static Map<String, byte[]> compile(Variant variant) throws IOException {
-    String source = Files.readString(sources(variant.file()));
-    String broken = replaceOnce(variant, source);
+    Map<String, String> sources = new LinkedHashMap<>();
+    for (Variant.Edit edit : variant.edits()) {
+      String source = sources.get(edit.file());
+      sources.put(
+          edit.file(),
+          replaceOnce(
+              variant, edit, source == null ? Files.readString(sources(edit.file())) : source));
+    }
+    List<JavaFileObject> units = new ArrayList<>();
+    sources.forEach((file, broken) ->
+        units.add(new Source(file.replaceAll(".*/java/", "").replaceAll("\\.java$", ""), broken)));
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     Map<String, ByteArrayOutputStream> compiled = new HashMap<>();
     StringWriter errors = new StringWriter();
-    String className = variant.file().replaceAll(".*/java/", "").replaceAll("\\.java$", "");
     try (JavaFileManager files =
         new InMemory(compiler.getStandardFileManager(null, null, null), compiled)) {
-      JavaFileObject unit = new Source(className, broken);
       boolean done =
           compiler
               .getTask(
@@ -107,7 +116,7 @@ final class VariantLoader extends ClassLoader {
                           System.getProperty(
                               "surefire.test.class.path", System.getProperty("java.class.path")))),
                   null,
-                  List.of(unit))
+                  units)
               .call();
       if (!done) {
         throw new IllegalStateException(
@@ -119,21 +128,21 @@ final class VariantLoader extends ClassLoader {
     return classes;
   }
 
-  private static String replaceOnce(Variant variant, String source) {
+  private static String replaceOnce(Variant variant, Variant.Edit edit, String source) {
     StringBuilder pattern = new StringBuilder();
-    for (String word : variant.find().trim().split("\\s+", -1)) {
+    for (String word : edit.find().trim().split("\\s+", -1)) {
       pattern.append(pattern.isEmpty() ? "" : "\\s+").append(Pattern.quote(word));
     }
     Matcher matcher = Pattern.compile(pattern.toString()).matcher(source);
     if (!matcher.find()) {
       throw new IllegalStateException(
-          "variant \"" + variant.name() + "\": " + variant.file() + " has changed; find its place");
+          "variant \"" + variant.name() + "\": " + edit.file() + " has changed; find its place");
     }
     String broken =
-        source.substring(0, matcher.start()) + variant.put() + source.substring(matcher.end());
+        source.substring(0, matcher.start()) + edit.put() + source.substring(matcher.end());
     if (matcher.find()) {
       throw new IllegalStateException(
-          "variant \"" + variant.name() + "\": its place is not the only one in " + variant.file());
+          "variant \"" + variant.name() + "\": its place is not the only one in " + edit.file());
     }
     return broken;
   }

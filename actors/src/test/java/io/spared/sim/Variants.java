@@ -14,6 +14,16 @@ final class Variants {
   private static final String SLOTS = "actors/src/main/java/io/spared/remap/Slots.java";
   private static final String IMAGE = "actors/src/main/java/io/spared/format/DeviceImage.java";
   private static final String CHOICE = "actors/src/main/java/io/spared/format/CopyChoice.java";
+  private static final String QUORUM = "actors/src/main/java/io/spared/metadata/QuorumRule.java";
+  private static final String BUILD = "actors/src/main/java/io/spared/metadata/Build.java";
+  private static final String WRITER = "actors/src/main/java/io/spared/metadata/Writer.java";
+  private static final String RULES = "actors/src/main/java/io/spared/metadata/WriterRules.java";
+  private static final String AREA = "actors/src/main/java/io/spared/format/AreaBuilder.java";
+  private static final String CHECKPOINTS =
+      "actors/src/main/java/io/spared/format/Checkpoints.java";
+  private static final String LOADER = "actors/src/main/java/io/spared/format/TableLoader.java";
+  private static final String ASSEMBLY = "actors/src/main/java/io/spared/device/Assembly.java";
+  private static final String SPARE = "actors/src/main/java/io/spared/spare/SpareDisk.java";
   private static final String REQUEST = "ffi/src/main/java/io/spared/ffi/engine/IoRequest.java";
 
   private Variants() {}
@@ -208,5 +218,118 @@ final class Variants {
               "writer",
               CHOICE,
               "return areas.stream() .max(",
-              "return areas.stream().min("));
+              "return areas.stream().min("),
+          new Variant(
+              "a quorum of two",
+              "copies",
+              QUORUM,
+              "if (holding < placement.majority()) {",
+              "if (holding < 2) {"),
+          new Variant(
+                  "a checkpoint is based on a record of which only a part is applied",
+                  "copies",
+                  WRITER,
+                  "--left == 0 ? done.payload.position() : before;",
+                  "--left < 0 ? before : done.payload.position();")
+              .from(40_018),
+          new Variant(
+              "a commit is acknowledged before any quorum",
+              "copies",
+              QUORUM,
+              "if (holding < placement.majority()) {",
+              "if (holding < 1) {"),
+          new Variant(
+              "a checkpoint is sealed before its log has caught up",
+              "copies",
+              BUILD,
+              "log = LogAppender.empty(copy.superblock, made); catchUp();",
+              "log = LogAppender.empty(copy.superblock, made);"
+                  + " if (repair) { catchUp(); } else { writeSeal(); }"),
+          new Variant(
+              "a checkpoint is written over the area in use",
+              "copies",
+              BUILD,
+              "area = writer.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();",
+              "area = copy.activeArea();"),
+          new Variant(
+              "a repair is made from an older state than it says",
+              "copies",
+              AREA,
+              "generation, buildId, base, atBytes - startBytes,",
+              "generation, buildId, image.position(), atBytes - startBytes,"),
+          new Variant(
+              "a stale copy counts as one in step",
+              "copies",
+              WRITER,
+              "} else if (!best.get().tail().equals(committed)) {",
+              "} else if (best.get().tail().compareTo(committed) > 0) {"),
+          new Variant(
+              "a minority of copies is believed to be the newest",
+              "copies",
+              CHOICE,
+              "if (known >= placement.majority()) {",
+              "if (known >= 1) {"),
+          new Variant(
+              "the table of a checkpoint is not restored",
+              "copies",
+              CHECKPOINTS,
+              "for (int i = 0; i < chunk.count(); i++, p += entryBytes) {",
+              "for (int i = 0; i < 0; i++, p += entryBytes) {"),
+          new Variant(
+              "lost bits are forgotten by checkpoints",
+              "copies",
+              CHECKPOINTS,
+              "bytes.putLong(slot | walk.lostLow() << 48);",
+              "bytes.putLong(slot);"),
+          new Variant(
+              "a table that cannot be loaded is taken for empty",
+              "copies",
+              LOADER,
+              "} catch (FormatException e) { fail(e.sentence()); }",
+              "} catch (FormatException e) { try {"
+                  + " image = CopyReader.imageOf("
+                  + "superblock, area.seal(), headerChanges, entries);"
+                  + " image.apply(area.tail(), headerChanges); done = true; }"
+                  + " catch (FormatException worse) { fail(e.sentence()); } }"),
+          new Variant(
+              "the epoch of a copy is not checked before it is repaired",
+              "copies",
+              RULES,
+              "if (newer > 0 || (newer == 0 && there.startId() != own.startId())) {",
+              "if (newer > 0 && newer < 0) {"),
+          new Variant(
+                  "a spare that has left is missed by the next flush",
+                  "daemon",
+                  "actors/src/main/java/io/spared/device/Serving.java",
+                  "doubts.left(index);",
+                  "")
+              .from(40_004),
+          new Variant(
+                  "two activations: disks are opened without a claim",
+                  "daemon",
+                  ASSEMBLY,
+                  "Disk disk = opener.open(address, DiskOpener.Mode.OWN);",
+                  "Disk disk = opener.open(address, DiskOpener.Mode.READ);")
+              .and(
+                  SPARE,
+                  "Disk disk = parts.opener().open(address, DiskOpener.Mode.OWN);",
+                  "Disk disk = parts.opener().open(address, DiskOpener.Mode.READ);"),
+          new Variant(
+              "another disk in main's place is taken for main",
+              "daemon",
+              "actors/src/main/java/io/spared/device/MainEvidence.java",
+              "return known.isPresent() && now.isPresent() && !known.get().equals(now.get())",
+              "return known.isPresent() && now.isEmpty()"),
+          new Variant(
+              "a relocator that is stopped keeps its buffers",
+              "daemon",
+              RELOCATOR,
+              ".onSignal(PostStop.class, signal -> stopped())",
+              ".onSignal(PostStop.class, signal -> this)"),
+          new Variant(
+              "troubles raise no alert",
+              "daemon",
+              "actors/src/main/java/io/spared/device/DeviceActor.java",
+              "if (!sentence.equals(before.troubles().get(trouble))) {",
+              "if (sentence.isEmpty()) {"));
 }

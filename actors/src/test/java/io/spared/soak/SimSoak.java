@@ -10,6 +10,8 @@ import io.spared.sim.SimCampaign;
 public final class SimSoak implements Soak {
   @Override
   public boolean run(SoakArguments arguments, SoakProgress progress) throws Exception {
+    // What simulated daemons tell people would drown what this tells.
+    System.setProperty("spared.log.level", "OFF");
     return SimCampaign.soak(
         arguments.seed(), arguments.length(), arguments::over, arguments.rest(), progress);
   }

@@ -304,7 +304,8 @@ public final class Daemon implements AutoCloseable {
         || !before.hotSpares().equals(after.hotSpares())
         || !before.dataDirectory().equals(after.dataDirectory())) {
       said.add(
-          "sockets, rings, buffers, hot spares and the data directory need a restart of the daemon");
+          "sockets, rings, buffers, hot spares and the data directory need a restart of the"
+              + " daemon");
     }
     CompletionStage<List<String>> all = CompletableFuture.completedFuture(said);
     Map<String, DeviceSettings> known = new HashMap<>();

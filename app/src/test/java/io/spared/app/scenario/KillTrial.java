@@ -1,5 +1,7 @@
 package io.spared.app.scenario;
 
+import static java.util.Objects.requireNonNull;
+
 import io.spared.app.ctl.Ctl;
 import io.spared.app.offline.Creation;
 import io.spared.app.offline.OfflineDisks;
@@ -12,13 +14,17 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -39,6 +45,8 @@ public final class KillTrial implements AutoCloseable {
   /** What the device lies on. */
   public enum Disks {
     LOCAL,
+    /** The same files under loop devices, which are claimed as block devices are. */
+    LOOP,
     VOLATILE
   }
 
@@ -55,6 +63,7 @@ public final class KillTrial implements AutoCloseable {
   private final RandomGenerator random;
   private final SectorTruth truth = new SectorTruth(SECTORS);
   private final List<FarServer> servers = new ArrayList<>();
+  private final Map<String, String> loops = new HashMap<>();
   private Optional<DaemonProcess> daemon = Optional.empty();
   private long acknowledged;
   private long flushes;
@@ -81,6 +90,7 @@ public final class KillTrial implements AutoCloseable {
       }
     }
     try {
+      attachLoops();
       startServers();
       try (OfflineDisks offline = new OfflineDisks()) {
         new Creation(
@@ -109,9 +119,11 @@ public final class KillTrial implements AutoCloseable {
   }
 
   private String disk(String name) {
-    return disks == Disks.LOCAL
-        ? image(name).toString()
-        : "nbd:unix:" + directory.resolve(name + ".sock") + ":";
+    return switch (disks) {
+      case LOCAL -> image(name).toString();
+      case LOOP -> requireNonNull(loops.get(name));
+      case VOLATILE -> "nbd:unix:" + directory.resolve(name + ".sock") + ":";
+    };
   }
 
   public Path socket() {
@@ -141,6 +153,24 @@ public final class KillTrial implements AutoCloseable {
                 disk("spare")));
   }
 
+  private void attachLoops() throws IOException {
+    if (disks == Disks.LOOP) {
+      for (String name : List.of("main", "spare")) {
+        loops.put(
+            name, run("losetup", "--find", "--show", "--direct-io=on", image(name).toString()));
+      }
+    }
+  }
+
+  private static String run(String... command) throws IOException {
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (process.onExit().orTimeout(20, TimeUnit.SECONDS).join().exitValue() != 0) {
+      throw new IOException(String.join(" ", command) + ": " + said.trim());
+    }
+    return said.trim();
+  }
+
   private void startServers() throws IOException {
     if (disks == Disks.VOLATILE) {
       for (String name : List.of("main", "spare")) {
@@ -166,7 +196,7 @@ public final class KillTrial implements AutoCloseable {
   public void round() throws IOException, OfflineException {
     try (VerifiedLoad load = connect()) {
       load.writeMore(100);
-      if (disks == Disks.LOCAL) {
+      if (disks != Disks.VOLATILE) {
         spoilPlaces();
       }
       load.writeMore(200 + random.nextInt(600));
@@ -270,6 +300,16 @@ public final class KillTrial implements AutoCloseable {
     daemon = Optional.empty();
     servers.forEach(FarServer::close);
     servers.clear();
+    loops.values().forEach(KillTrial::detach);
+    loops.clear();
+  }
+
+  private static void detach(String loop) {
+    try {
+      run("losetup", "--detach", loop);
+    } catch (IOException stays) {
+      System.err.println("left behind: " + stays.getMessage());
+    }
   }
 
   @Override
