@@ -24,6 +24,12 @@ import org.jspecify.annotations.Nullable;
  * here. A copy whose log has a gap, or ends at a unit that cannot be read, has lost its tail and
  * does not count, though what stands before may still win.
  *
+ * <p>A newer state that cannot be loaded. Where a copy's log says more than any table that can be
+ * loaded, the commits between may be lost. But when a majority of the copies was read to its end
+ * and ends no later than the best that can be loaded, less than a majority holds more: it was never
+ * acknowledged, and is void. For that only the ends of those logs matter, not whether their tables
+ * can be loaded. A copy counts by its newest area: an older one beside a damaged one says nothing.
+ *
  * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
  * holds it, and no other commit begins before it does. So when fewer than a majority of the new
  * places can be read, and of the places before a majority that ends just one commit earlier, it was
@@ -146,15 +152,16 @@ public final class CopyChoice {
     String counted =
         known + " of " + placement.copies() + " copies are readable, the newest is at " + chosen;
     if (best.tail().compareTo(newest.tail()) < 0) {
-      doubt(
-          consented,
-          "a copy at "
-              + newest.tail()
-              + " was found and cannot be loaded, the best that can is at "
-              + chosen
-              + ": the commits between are lost",
-          doubts,
-          grounds);
+      String found = "a copy at " + newest.tail() + " was found and cannot be loaded";
+      if (neverDurable(newest, best)) {
+        grounds.add(found + "; a majority ends before, so it was never durable");
+      } else {
+        doubt(
+            consented,
+            found + ", the best that can is at " + chosen + ": the commits between are lost",
+            doubts,
+            grounds);
+      }
     }
     if (known >= placement.majority()) {
       grounds.add(counted);
@@ -218,6 +225,29 @@ public final class CopyChoice {
     return known;
   }
 
+  /**
+   * Whether nothing after the best was acknowledged: of the places that had to hold it, a majority
+   * was read to the end and ends no later than the best.
+   */
+  private boolean neverDurable(AreaReading newest, AreaReading best) {
+    Placement placement = placementOf(newest);
+    if (!placement.equals(placementOf(best)) && !isJustBefore(best, newest)) {
+      return false;
+    }
+    long without =
+        readings.stream()
+            .filter(reading -> placedAs(reading, newest, placement).isPresent())
+            .flatMap(reading -> reading.best().stream())
+            .filter(own -> own.isTailKnown() && own.tail().compareTo(best.tail()) <= 0)
+            .count();
+    return without >= placement.majority();
+  }
+
+  private static boolean isJustBefore(AreaReading one, AreaReading next) {
+    return one.tail().epoch().equals(next.tail().epoch())
+        && one.tail().sequence() + 1 == next.tail().sequence();
+  }
+
   /** The state before the copies were placed anew, when that was never acknowledged. */
   private Optional<AreaReading> beforeItWasPlaced(
       AreaReading best, Placement placement, List<AreaReading> loadable) {
@@ -232,10 +262,8 @@ public final class CopyChoice {
       return Optional.empty();
     }
     AreaReading before = highest(others);
-    boolean justBefore =
-        before.tail().epoch().equals(best.tail().epoch())
-            && before.tail().sequence() + 1 == best.tail().sequence();
-    return justBefore && known(before, placementOf(before)) >= placementOf(before).majority()
+    return isJustBefore(before, best)
+            && known(before, placementOf(before)) >= placementOf(before).majority()
         ? Optional.of(before)
         : Optional.empty();
   }

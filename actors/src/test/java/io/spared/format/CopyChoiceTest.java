@@ -127,6 +127,43 @@ class CopyChoiceTest {
   }
 
   @Test
+  void aCommitOnTwoCopiesOfWhichBothTablesAreDamagedWasNeverDurable() throws Exception {
+    TestDevice device = device(1);
+    Position before = choose(device).position().orElseThrow();
+    device.commit(Set.of(0, 1), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    CopyVerdict verdict = chooseWithTablesDamaged(device, 0, 1);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.position()).contains(before);
+    assertThat(verdict.winners()).containsExactly(2, 3, 4);
+  }
+
+  @Test
+  void aCommitOnAMajorityWhoseTablesAreAllDamagedNeedsAPerson() throws Exception {
+    TestDevice device = device(1);
+    device.commit(Set.of(0, 1, 2), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    assertThat(chooseWithTablesDamaged(device, 0, 1, 2).decision())
+        .isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void aCommitThatCannotBeLoadedAndThatAnUnreadableCopyMayHoldNeedsAPerson() throws Exception {
+    TestDevice device = device(1);
+    device.commit(Set.of(0, 1), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    device.disk(2).makeUnreadable(device.place(2).offsetBytes());
+    assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  private static CopyVerdict chooseWithTablesDamaged(TestDevice device, int... copies)
+      throws Exception {
+    List<CopyReading> readings = new ArrayList<>(device.readings());
+    for (int copy : copies) {
+      CopyReading whole = readings.get(copy);
+      readings.set(copy, whole.damaged(whole.best().orElseThrow().seal().area(), "of a test"));
+    }
+    return CopyChoice.choose(readings, device.circumstances());
+  }
+
+  @Test
   void aSpareInServiceThatIsMissingNeedsAPerson() throws Exception {
     TestDevice device = device(2);
     CopyVerdict verdict =

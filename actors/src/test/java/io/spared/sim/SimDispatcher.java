@@ -25,7 +25,7 @@ public final class SimDispatcher extends ExecutorServiceConfigurator {
   @Override
   public ExecutorServiceFactory createExecutorServiceFactory(
       String id, ThreadFactory threadFactory) {
-    SimExecutor executor = SimSystem.beingMade();
+    SimExecutor executor = SimSystem.current();
     return () -> new Service(executor, blocking);
   }
 

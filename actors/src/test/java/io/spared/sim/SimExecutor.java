@@ -65,7 +65,7 @@ final class SimExecutor {
     }
     ran++;
     SimMessages.trace(world, task, at, size);
-    task.run();
+    SimSystem.runAs(this, task);
     afterEach.run();
   }
 

@@ -15,7 +15,7 @@ public final class SimScheduler extends AbstractScheduler implements Closeable {
   private final SimExecutor executor;
 
   public SimScheduler(Config config, LoggingAdapter log, ThreadFactory threadFactory) {
-    this.executor = SimSystem.beingMade();
+    this.executor = SimSystem.current();
   }
 
   @Override

@@ -2,6 +2,9 @@ package io.spared.sim;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.jspecify.annotations.Nullable;
@@ -19,8 +22,11 @@ final class SimSystem {
 
   private static final Config CONFIG = config();
 
-  /** The executor of the process whose actor system is being made on this thread. */
-  private static final ThreadLocal<@Nullable SimExecutor> MAKING = new ThreadLocal<>();
+  /**
+   * The executor of the process that this thread runs, or whose actor system it makes: a dispatcher
+   * is made when it is first asked for, which may be long after its system was.
+   */
+  private static final ThreadLocal<@Nullable SimExecutor> CURRENT = new ThreadLocal<>();
 
   private SimSystem() {}
 
@@ -63,16 +69,34 @@ final class SimSystem {
         .resolve();
   }
 
-  static SimExecutor beingMade() {
-    SimExecutor executor = MAKING.get();
+  static SimExecutor current() {
+    SimExecutor executor = CURRENT.get();
     if (executor == null) {
       throw new IllegalStateException("a simulated dispatcher outside of a simulated process");
     }
     return executor;
   }
 
+  /** Runs the task as the executor's process. */
+  static void runAs(SimExecutor executor, Runnable task) {
+    SimExecutor before = CURRENT.get();
+    CURRENT.set(executor);
+    try {
+      task.run();
+    } finally {
+      CURRENT.set(before);
+    }
+  }
+
+  /**
+   * Pekko finds dispatchers and schedulers by name, and without being told through the thread's
+   * context class loader. It is told: beside a broken variant this class is loaded more than once,
+   * and another's dispatcher would wait for another's executor.
+   */
   static <T> ActorSystem<T> make(SimExecutor executor, Behavior<T> guardian, String name) {
-    MAKING.set(executor);
+    BootstrapSetup setup =
+        BootstrapSetup.create(CONFIG)
+            .withClassloader(Objects.requireNonNull(SimSystem.class.getClassLoader()));
     // A system waits for its loggers while it is made: whoever waits here runs the others instead.
     BlockContext runOthers =
         new BlockContext() {
@@ -84,7 +108,13 @@ final class SimSystem {
             return thunk.apply();
           }
         };
-    return BlockContext.withBlockContext(
-        runOthers, () -> ActorSystem.create(guardian, name, CONFIG));
+    AtomicReference<@Nullable ActorSystem<T>> made = new AtomicReference<>();
+    runAs(
+        executor,
+        () ->
+            made.set(
+                BlockContext.withBlockContext(
+                    runOthers, () -> ActorSystem.create(guardian, name, setup))));
+    return Objects.requireNonNull(made.get());
   }
 }

@@ -56,31 +56,24 @@ public final class VariantHunt {
   static Row hunt(Variant variant, long seed, int runsMax) throws Exception {
     long begun = System.nanoTime();
     VariantLoader loader = VariantLoader.of(variant);
-    Thread thread = Thread.currentThread();
-    ClassLoader before = thread.getContextClassLoader();
-    thread.setContextClassLoader(loader);
-    try {
-      Method hunt =
-          loader
-              .loadClass("io.spared.sim.CoreCampaign")
-              .getDeclaredMethod("hunt", String.class, long.class, int.class);
-      hunt.setAccessible(true);
-      String found = (@Nullable String) hunt.invoke(null, variant.kind(), seed, runsMax);
-      double seconds = (System.nanoTime() - begun) / 1e9;
-      if (found == null) {
-        return new Row(variant, runsMax, seconds, null);
-      }
-      int line = found.indexOf('\n');
-      long caughtBy = seed + Integer.parseInt(found.substring(0, line)) - 1;
-      String healthy = Kinds.run(variant.kind(), caughtBy).violation();
-      if (healthy != null) {
-        throw new IllegalStateException(
-            variant.kind() + " seed " + caughtBy + " fails without any variant: " + healthy);
-      }
-      return new Row(
-          variant, Integer.parseInt(found.substring(0, line)), seconds, found.substring(line + 1));
-    } finally {
-      thread.setContextClassLoader(before);
+    Method hunt =
+        loader
+            .loadClass("io.spared.sim.CoreCampaign")
+            .getDeclaredMethod("hunt", String.class, long.class, int.class);
+    hunt.setAccessible(true);
+    String found = (@Nullable String) hunt.invoke(null, variant.kind(), seed, runsMax);
+    double seconds = (System.nanoTime() - begun) / 1e9;
+    if (found == null) {
+      return new Row(variant, runsMax, seconds, null);
     }
+    int line = found.indexOf('\n');
+    long caughtBy = seed + Integer.parseInt(found.substring(0, line)) - 1;
+    String healthy = Kinds.run(variant.kind(), caughtBy).violation();
+    if (healthy != null) {
+      throw new IllegalStateException(
+          variant.kind() + " seed " + caughtBy + " fails without any variant: " + healthy);
+    }
+    return new Row(
+        variant, Integer.parseInt(found.substring(0, line)), seconds, found.substring(line + 1));
   }
 }

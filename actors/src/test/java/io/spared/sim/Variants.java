@@ -186,8 +186,8 @@ final class Variants {
               "a request is used again while the kernel holds it",
               "queues",
               QUEUE,
-              "if (comesBack(part, outcome)) {",
-              "if (comesBack(part, outcome) && part.offsetBytes < 0) {"),
+              "if (comesBack(part, outcome)) { // Entered",
+              "if (comesBack(part, outcome) && part.offsetBytes < 0) { // Entered"),
           new Variant(
               "sectors that stay unreadable are returned as read",
               "queues",
