@@ -133,7 +133,7 @@ final class DeviceCrashTest {
 
   @Test
   void aFrontendsQueueEndsByItselfAndTheOthersServeOn() {
-    try (HostRig rig = new HostRig(12, 50_000_000, "a")) {
+    try (HostRig rig = new HostRig(12, 1_000_000, "a")) {
       HostRig.Device a = rig.device();
       assertThat(rig.until(a::serves, SERVES_AGAIN)).isTrue();
       rig.runFor(SOME_LOAD);

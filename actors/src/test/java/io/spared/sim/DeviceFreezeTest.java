@@ -15,7 +15,7 @@ final class DeviceFreezeTest {
 
   @Test
   void frozenAndThawedThousandsOfTimesUnderLoadNothingIsLost() {
-    try (HostRig rig = new HostRig(31, 5_000_000, "a")) {
+    try (HostRig rig = new HostRig(31, 1_000_000, "a")) {
       HostRig.Device a = rig.servingAll();
       rig.badSectorsOnMain(a, 100);
       long asked = a.setup.book.answered();

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Copies are destroyed beneath devices that serve under load; all of it in simulated time. */
 @Timeout(60)
 final class DeviceRepairTest {
-  private static final long BUSY_NANOS = 100_000_000;
+  private static final long BUSY_NANOS = 2_000_000;
   private static final int ALL = CoreSetup.COPIES;
   private static final Duration SOON = Duration.ofMinutes(1);
 

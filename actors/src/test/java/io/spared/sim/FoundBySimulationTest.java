@@ -35,7 +35,7 @@ class FoundBySimulationTest {
         16 * 4096,
         1,
         1,
-        List.of(new Workload(4, 200, 0.2, 0.02, 0, 0, 0, 0, 128, 8, 0)),
+        List.of(new Workload(4, 200, 0.2, 0.02, 0, 0, 0, 0, 128, 8, 0, false)),
         actions);
   }
 

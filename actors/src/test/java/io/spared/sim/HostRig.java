@@ -44,7 +44,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HostRig implements AutoCloseable {
   static final Duration DRAIN = Duration.ofSeconds(10);
-  private static final long CALM_NANOS = 1_000_000_000;
+  private static final long CALM_NANOS = 5_000_000;
   private static final Duration SERVES = Duration.ofSeconds(60);
   private static final Duration LOOK = Duration.ofMillis(250);
   private static final int SPARES = 2;
@@ -218,7 +218,8 @@ final class HostRig implements AutoCloseable {
       ActorContext<Runnable> started, Device device, int n, SimRandom random) {
     long sectors = device.setup.truth.sectors();
     Workload load =
-        new Workload(4, Long.MAX_VALUE, 0.4, 0.005, 0.1, 0.02, 0.02, 0, sectors, 8, thinkMaxNanos);
+        new Workload(
+            4, Long.MAX_VALUE, 0.4, 0.005, 0.1, 0.02, 0.02, 0, sectors, 8, thinkMaxNanos, true);
     return started.spawn(
         SimClient.create(
             process.engine(n),
@@ -230,6 +231,7 @@ final class HostRig implements AutoCloseable {
         SimProcess.dispatcher(n));
   }
 
+  /** Its actor may have ended already, or end before it answers: then nobody else would tell. */
   private static void openQueue(
       ActorContext<SimClient.Command> client, Device device, ActorRef<QueueCommand> queue) {
     ActorRef<DeviceCommand> actor = device.actor;
@@ -237,6 +239,8 @@ final class HostRig implements AutoCloseable {
       client.getSelf().tell(new SimClient.Command.NotOpened("there is no device yet"));
       return;
     }
+    client.unwatch(actor);
+    client.watchWith(actor, new SimClient.Command.NotOpened("the device's actor ended"));
     actor.tell(
         new DeviceCommand.OpenQueue(
             client.getSelf().path().name(),

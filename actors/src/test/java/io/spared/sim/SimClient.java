@@ -31,6 +31,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     /** The device gives a queue. */
     record Opened(QueueContext context) implements Command {}
 
+    /** It gives none, or ended without an answer; means nothing to who does not wait for one. */
     record NotOpened(String reason) implements Command {}
 
     /** Ask for a queue again. */
@@ -80,6 +81,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   private final Workload workload;
   private final SimRandom random;
   private Runnable open = () -> {};
+  private boolean opening;
   private final ArrayDeque<Ask> pool = new ArrayDeque<>();
   private @Nullable DeviceQueue queue;
   private long asked;
@@ -119,7 +121,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
           ActorRef<QueueCommand> adapter =
               context.messageAdapter(QueueCommand.class, Command.FromDevice::new);
           client.open = opening.make(context, adapter);
-          client.open.run();
+          client.openQueue();
           return client;
         }));
   }
@@ -146,18 +148,28 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     return this;
   }
 
+  private void openQueue() {
+    opening = true;
+    open.run();
+  }
+
   private Behavior<Command> handle(Command command) {
     switch (command) {
       case Command.Opened opened -> {
+        opening = false;
         book.opened(opened.context().doubts());
         queue =
             new DeviceQueue(
                 opened.context(), engine, () -> getContext().getSelf().tell(COMPLETIONS), this);
         go();
       }
-      case Command.NotOpened refused ->
+      case Command.NotOpened refused -> {
+        if (opening) {
+          opening = false;
           timers.startSingleTimer(new Command.OpenAgain(), OPEN_AGAIN);
-      case Command.OpenAgain again -> open.run();
+        }
+      }
+      case Command.OpenAgain again -> openQueue();
       case Command.FromDevice from -> {
         if (from.command() instanceof QueueCommand.Drain
             || from.command() instanceof QueueCommand.Abandon) {
@@ -207,6 +219,9 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     }
     if (sweepDone != null) {
       sweep(q);
+      return;
+    }
+    if (goAsked && workload.thinks()) {
       return;
     }
     while (!quiet && inFlight < workload.depth() && asked < workload.requests()) {

@@ -8,6 +8,8 @@ package io.spared.sim;
  * @param hotSectors most requests fall into so many sectors from {@code hotFrom}
  * @param lengthMax sectors of one request at most
  * @param thinkMaxNanos pauses between a completion and the next request, at most
+ * @param thinks whether that pause is kept when other requests of the client complete meanwhile;
+ *     else the next completion ends it, and a client with several in flight hardly pauses
  */
 public record Workload(
     int depth,
@@ -20,7 +22,8 @@ public record Workload(
     long hotFrom,
     long hotSectors,
     int lengthMax,
-    long thinkMaxNanos) {
+    long thinkMaxNanos,
+    boolean thinks) {
 
   /** Something else for every seed. */
   static Workload random(SimRandom random, long sectors, long requests) {
@@ -36,6 +39,7 @@ public record Workload(
         random.below(sectors - hot + 1),
         hot,
         (int) random.logUniform(1, 64),
-        random.nextBoolean() ? 0 : random.logUniform(10_000, 20_000_000));
+        random.nextBoolean() ? 0 : random.logUniform(10_000, 20_000_000),
+        false);
   }
 }
