@@ -14,6 +14,7 @@ import io.spared.format.Epoch;
 import io.spared.format.ExtentKind;
 import io.spared.format.Geometry;
 import io.spared.format.MainHeads;
+import io.spared.format.Owner;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.metadata.MetadataCommand;
@@ -42,6 +43,11 @@ import org.jspecify.annotations.Nullable;
  * copies are read, the right device is chosen among those on its spares, and its history is
  * committed again under a new epoch. Nothing is served before that.
  *
+ * <p>A device that another host began and has not stopped cleanly may be served there still, and
+ * the epoch does not stop that host before it looks at its copies: only a person can know that it
+ * is dead, so it is refused before anything is written. What was created and never started is
+ * served nowhere, whoever created it.
+ *
  * <p>It never makes metadata and never guesses: what contradicts ends in {@link Fact.Unusable},
  * what may mend itself (a disk that is missing or busy) in {@link Fact.Blocked}, after which the
  * device tries again.
@@ -64,6 +70,7 @@ final class Assembly {
   private Optional<DiskAddress> mainElsewhere = Optional.empty();
   private boolean over;
   private final boolean mainAccepted;
+  private final boolean takingOver;
   private boolean mainRefused;
   private @Nullable MainHeads heads;
   private @Nullable DiskReading headsReading;
@@ -79,10 +86,12 @@ final class Assembly {
 
   /**
    * @param mainAccepted serve main although somebody used it without spared
+   * @param takingOver serve it although another host owns it and has not stopped it
    */
-  Assembly(Run run, boolean mainAccepted) {
+  Assembly(Run run, boolean mainAccepted, boolean takingOver) {
     this.run = run;
     this.mainAccepted = mainAccepted;
+    this.takingOver = takingOver;
     this.metadataInbox =
         run.inbox(
             MetadataReply.class,
@@ -347,6 +356,10 @@ final class Assembly {
         stop(other.writer());
       }
     }
+    Optional<Owner> owner = ownerElsewhere(candidate.image());
+    if (owner.isPresent() && !takingOver) {
+      return Optional.of(new Fact.Unusable(ownedBy(owner.get(), candidate.image().epoch())));
+    }
     chosen = candidate;
     Disk main = run.main().disk();
     long expected = candidate.image().cleanMark().map(CleanMark::headsHash).orElse(0L);
@@ -368,6 +381,27 @@ final class Assembly {
     headsReading = reading;
     reading.begin();
     return headsAnswered();
+  }
+
+  /** The other host that may serve it still. */
+  private Optional<Owner> ownerElsewhere(DeviceImage image) {
+    return image
+        .owner()
+        .filter(owner -> !owner.hostId().equals(run.parts.owner().hostId()))
+        .filter(owner -> image.epoch().isStart() && image.cleanMark().isEmpty());
+  }
+
+  private String ownedBy(Owner owner, Epoch since) {
+    return "host "
+        + owner.hostName()
+        + " ("
+        + owner.hostId()
+        + ") owns it since epoch "
+        + since
+        + " and has not stopped it cleanly; stop it there and start it again here, or, when that"
+        + " host is certainly dead, take it over with spared ctl start "
+        + run.settings.name()
+        + " --take-over";
   }
 
   private Optional<Fact> headsAnswered() {

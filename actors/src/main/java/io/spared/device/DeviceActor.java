@@ -95,6 +95,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
 
   private boolean mainAccepted;
 
+  /** Who started it said that the host that owns it is dead; until it serves or is started anew. */
+  private boolean takingOver;
+
   private DeviceActor(
       ActorContext<DeviceCommand> context,
       TimerScheduler<DeviceCommand> timers,
@@ -168,6 +171,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         if (mayGoOn(Ask.START, start.replyTo())) {
           restarts = 0;
           mainAccepted = mainRefused;
+          takingOver = start.takeOver();
           take(new Fact.StartAsked());
           start.replyTo().tell(new Answer.Done(settings.name() + " is being assembled"));
         }
@@ -762,6 +766,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       serving = begun;
       mainAccepted = false;
       mainRefused = false;
+      takingOver = false;
       servingSince = parts.world().clock().now();
       retries = 0;
       settings = Policy.fromMetadata(settings, all.image().policy());
@@ -942,7 +947,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   }
 
   private void assemble() {
-    Assembly next = new Assembly(run, mainAccepted);
+    Assembly next = new Assembly(run, mainAccepted, takingOver);
     assembly = next;
     next.begin();
   }

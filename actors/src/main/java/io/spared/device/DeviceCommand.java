@@ -62,8 +62,16 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
       boolean rotational,
       boolean discard) {}
 
-  /** Assemble a stopped or failed device. */
-  record Start(ActorRef<Answer> replyTo) implements Public {}
+  /**
+   * Assemble a stopped or failed device.
+   *
+   * @param takeOver also when another host owns it and has not stopped it
+   */
+  record Start(boolean takeOver, ActorRef<Answer> replyTo) implements Public {
+    public Start(ActorRef<Answer> replyTo) {
+      this(false, replyTo);
+    }
+  }
 
   /** End within the deadline. Refused while somebody uses it, unless forced. */
   record Stop(boolean force, long drainNanos, ActorRef<Answer> replyTo) implements Public {}

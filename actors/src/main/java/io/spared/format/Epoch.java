@@ -9,6 +9,14 @@ import java.util.Optional;
 public record Epoch(long counter, long startId) {
   public static final Epoch NONE = new Epoch(0, 0);
 
+  /** What a device bears that was created and never started. */
+  public static final long CREATED = 1;
+
+  /** Whether a daemon began it, and not whoever created the device. */
+  public boolean isStart() {
+    return counter > CREATED;
+  }
+
   /** What {@link #toString} wrote; empty for anything else. */
   public static Optional<Epoch> parse(String text) {
     int dash = text.indexOf('-');

@@ -102,7 +102,9 @@ final class HostRig implements AutoCloseable {
 
   private final long thinkMaxNanos;
   final SimWorld world;
-  final SimProcess process;
+  static final Owner HOST = new Owner(new UUID(1, 1), "sim");
+  private final SimOpener opener = new SimOpener();
+  SimProcess process;
   final Map<String, Device> devices = new TreeMap<>();
   private @Nullable ActorContext<Runnable> context;
   private @Nullable ActorRef<HostCommand> host;
@@ -129,7 +131,6 @@ final class HostRig implements AutoCloseable {
   private HostRig(long seed, long thinkMaxNanos, Consumer<CoreSetup> prepared, String... names) {
     this.thinkMaxNanos = thinkMaxNanos;
     world = new SimWorld(seed);
-    SimOpener opener = new SimOpener();
     for (String name : names) {
       CoreSetup setup =
           new CoreSetup(world, new Geometry(4096, 512, 1 << 20), SPARES, 2, name + "-", opener);
@@ -141,11 +142,29 @@ final class HostRig implements AutoCloseable {
       devices.put(name, new Device(name, setup));
     }
     process = new SimProcess(world, 2);
+    begin(HOST);
+    look();
+  }
+
+  /** This host dies, and another begins with the same devices and what is on their disks. */
+  void moveTo(Owner owner) {
+    for (Device device : devices.values()) {
+      process.kill(device.setup.drives());
+      device.clients.clear();
+      device.actor = null;
+      device.status = null;
+    }
+    hostEnded = false;
+    process = new SimProcess(world, 2);
+    begin(owner);
+  }
+
+  private void begin(Owner owner) {
     SimRandom random = world.random().fork();
     process.start(
         Behaviors.<Runnable>setup(started -> {
           context = started;
-          ActorRef<HostCommand> spawned = started.spawn(host(opener, started), "spared");
+          ActorRef<HostCommand> spawned = started.spawn(host(owner, started), "spared");
           started.watchWith(spawned, () -> hostEnded = true);
           host = spawned;
           for (Device device : devices.values()) {
@@ -161,11 +180,10 @@ final class HostRig implements AutoCloseable {
               })
               .build();
         }));
-    look();
   }
 
   private org.apache.pekko.actor.typed.Behavior<HostCommand> host(
-      SimOpener opener, ActorContext<Runnable> started) {
+      Owner owner, ActorContext<Runnable> started) {
     return Host.create(
         new HostParts(
             world.world(),
@@ -176,7 +194,7 @@ final class HostRig implements AutoCloseable {
                 .getSystem()
                 .dispatchers()
                 .lookup(DispatcherSelector.fromConfig("spared.blocking")),
-            new Owner(new UUID(1, 1), "sim"),
+            owner,
             CleanStops.inMemory(),
             AddedSpares.none(),
             List.of(),

@@ -330,7 +330,14 @@ public final class Routes {
   private CompletionStage<HttpResponse> command(
       String name, String action, JsonNode body, boolean json) {
     return switch (action) {
-      case "start" -> ask(name, action, json, DeviceCommand.Start::new);
+      case "start" -> {
+        boolean takeOver = body.path("takeOver").asBoolean(false);
+        yield ask(
+            name,
+            takeOver ? "start --take-over" : action,
+            json,
+            replyTo -> new DeviceCommand.Start(takeOver, replyTo));
+      }
       case "stop" ->
           ask(
               name,

@@ -94,10 +94,24 @@ final class CtlCommands {
       @Option(names = "--main", paramLabel = "DISK") @Nullable String main,
       @Option(names = "--spare", paramLabel = "DISK") @Nullable List<String> spares,
       @Option(names = "--frontend", paramLabel = "nbd|ublk|none", defaultValue = "nbd")
-          String frontend)
+          String frontend,
+      @Option(
+              names = "--take-over",
+              description =
+                  "although another host owns it and has not stopped it: that host must be dead,"
+                      + " or both write")
+          boolean takeOver)
       throws CtlException {
     if (main == null) {
-      return show("POST", device(name) + "/start", "{}");
+      return show("POST", device(name) + "/start", Json.object(Map.of("takeOver", takeOver)));
+    }
+    if (takeOver) {
+      throw new CtlException(
+          Ctl.REFUSED,
+          "--take-over is for a device that the daemon knows; start it with --main and --spare,"
+              + " see why it is refused, then spared ctl start "
+              + name
+              + " --take-over");
     }
     Map<String, Object> body = new LinkedHashMap<>();
     body.put("name", name);

@@ -401,7 +401,7 @@ public final class Creation {
         new DeviceImage(
             deviceId, request.name(), request.form(), geometry, member, new SortedRemapEntries());
     List<Change> changes = new ArrayList<>();
-    Epoch epoch = new Epoch(1, world.random().nextLong());
+    Epoch epoch = new Epoch(Epoch.CREATED, world.random().nextLong());
     changes.add(new Change.EpochRaised(epoch, request.owner()));
     for (SparePlan spare : spares) {
       changes.add(
