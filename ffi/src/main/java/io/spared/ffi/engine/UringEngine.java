@@ -594,7 +594,7 @@ public final class UringEngine implements FileEngine, DriverEngine {
       }
     }
     files.close();
-    ring.close(left > 0);
+    ring.close();
     wakeCounter.close();
     if (left > 0) {
       LEFT_BEHIND.add(left);

@@ -412,19 +412,9 @@ public final class Uring implements AutoCloseable {
 
   // Closing.
 
-  /** Closes a ring of which nothing is in flight any more. */
+  /** Closes the ring without waiting, whatever the kernel still holds. */
   @Override
   public void close() {
-    close(false);
-  }
-
-  /**
-   * Closes the ring without waiting.
-   *
-   * @param kernelHoldsRequests whether something is in flight: memory that the kernel may then
-   *     still write into is left alone for ever
-   */
-  public void close(boolean kernelHoldsRequests) {
     if (closed) {
       return;
     }
@@ -434,7 +424,7 @@ public final class Uring implements AutoCloseable {
       register(UringNumbers.IORING_UNREGISTER_RING_FDS, update, 1);
     }
     descriptor.close();
-    memory.end(kernelHoldsRequests);
+    memory.end();
   }
 
   /** Keeps memory reachable for ever, since the kernel may write into it at any time. */

@@ -13,8 +13,10 @@ import java.util.List;
  * The memory that a ring shares with the kernel: either ours (two page-aligned buffers that the
  * kernel pins) or the kernel's, mapped.
  *
- * <p>Ours must not be used for anything else while the kernel may still write completions into it:
- * when a ring is closed with requests that the kernel holds, its memory is left alone for ever.
+ * <p>Ours is never used for anything else, even when the ring is closed and nothing is in flight:
+ * the kernel takes a closed ring apart later, on a thread of its own, writes the ring's counters
+ * once more while it does, and tells nobody when it is done. In memory that was given back
+ * meanwhile they would be somebody else's bytes; in another ring's, completions that never were.
  */
 final class UringMemory {
   private static final List<Object> LEFT_ALONE = new ArrayList<>();
@@ -65,12 +67,12 @@ final class UringMemory {
     return submissions;
   }
 
-  /** Nobody uses the ring any more. The kernel may, if it still holds requests. */
-  void end(boolean kernelHoldsRequests) {
+  /** Nobody uses the ring any more but, for a while, the kernel. */
+  void end() {
     if (mappedRings != 0) {
       Libc.unmap(mappedRings, rings.capacity());
       Libc.unmap(mappedSubmissions, submissions.capacity());
-    } else if (kernelHoldsRequests) {
+    } else {
       leaveAlone(rings);
       leaveAlone(submissions);
     }

@@ -65,6 +65,28 @@ class UringTest {
     }
   }
 
+  /** The kernel writes a ring's counters when it takes it apart, which is after the closing. */
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aRingThatWasClosedPutsNothingIntoOneThatIsOpenedLater(UringSettings settings)
+      throws Exception {
+    for (int round = 0; round < 60; round++) {
+      try (Uring ring = open(settings)) {
+        for (int i = 0; i < 8; i++) {
+          assertThat(ring.ready()).isZero();
+          ring.push(UringNumbers.IORING_OP_NOP, 0, -1, 0, 0, 0, 0, 0, i);
+          assertThat(ring.enter(1)).isZero();
+          assertThat(ring.ready()).isEqualTo(1);
+          assertThat(ring.take()).isTrue();
+          ring.taken();
+        }
+      }
+      if (round % 4 == 0) {
+        System.gc();
+      }
+    }
+  }
+
   @ParameterizedTest
   @MethodSource("kinds")
   void registeredBuffersAndFilesMoveBytes(UringSettings settings) throws Exception {
