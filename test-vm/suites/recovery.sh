@@ -1,7 +1,7 @@
 # about: the daemon is killed under load and another one takes the device back: programs see a pause and no error
 # limit: 900
 # case-limit: 300
-# sets: ci all
+# sets: all
 # memory: 3072
 
 modprobe -a ublk_drv loop
