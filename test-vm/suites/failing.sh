@@ -1,7 +1,7 @@
 # about: disks that fail as disks do, below a served device: errors, hangs, and stopping all the same
 # limit: 900
 # case-limit: 240
-# sets: ci all
+# sets: all
 # memory: 3072
 
 modprobe -a ublk_drv loop dm-mod

@@ -36,8 +36,8 @@ public final class Uring implements AutoCloseable {
 
   private final Descriptor descriptor;
   private final UringMemory memory;
-  private final ByteBuffer rings;
-  private final ByteBuffer entries;
+  private ByteBuffer rings;
+  private ByteBuffer entries;
   private final UringLayout layout;
 
   private final int entryShift;
@@ -424,6 +424,9 @@ public final class Uring implements AutoCloseable {
       register(UringNumbers.IORING_UNREGISTER_RING_FDS, update, 1);
     }
     descriptor.close();
+    // Whoever looks at the ring yet finds nothing, and not memory that is mapped no more.
+    rings = Memory.structure(rings.capacity());
+    entries = Memory.structure(entries.capacity());
     memory.end();
   }
 
