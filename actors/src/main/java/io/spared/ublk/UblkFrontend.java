@@ -13,8 +13,6 @@ import io.spared.ffi.ublk.UblkException;
 import io.spared.ffi.ublk.UblkFeature;
 import io.spared.ffi.ublk.UblkParameters;
 import io.spared.ring.Ring;
-import io.spared.ublk.UblkLife.Effect;
-import io.spared.ublk.UblkLife.Fact;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -59,7 +57,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
   private final Map<Command, ControlCall> calls = new EnumMap<>(Command.class);
   private final List<ActorRef<UblkQueueMessage>> queues = new ArrayList<>();
 
-  private UblkLife life;
+  private LifeState life;
   private @Nullable UblkCharacterDevice file;
   private boolean stopDeadlineArmed;
   private boolean over;
@@ -140,8 +138,8 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     this.completions = completions;
     this.control = control;
     timers.startSingleTimer(new FrontendMessage.StartDeadline(), settings.startDeadline());
-    UblkLife.Step first = UblkLife.begin(recover);
-    this.life = first.life();
+    LifeStep first = UblkLife.begin(recover);
+    this.life = first.state();
     carryOut(first.effects());
   }
 
@@ -159,27 +157,28 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
 
   private Behavior<FrontendMessage> received(FrontendMessage message) {
     switch (message) {
-      case FrontendMessage.Stop m -> happened(new Fact.StopAsked(false, m.onlyIfUnused()));
-      case FrontendMessage.HandOver _ -> happened(new Fact.StopAsked(true, false));
-      case FrontendMessage.QueueFetching m -> happened(new Fact.QueueFetching(m.queue()));
-      case FrontendMessage.QueueFailed m -> happened(new Fact.QueueFailed(m.queue(), m.sentence()));
-      case FrontendMessage.QueueEnded m -> happened(new Fact.QueueEnded(m.queue()));
+      case FrontendMessage.Stop m -> happened(new LifeFact.StopAsked(false, m.onlyIfUnused()));
+      case FrontendMessage.HandOver _ -> happened(new LifeFact.StopAsked(true, false));
+      case FrontendMessage.QueueFetching m -> happened(new LifeFact.QueueFetching(m.queue()));
+      case FrontendMessage.QueueFailed m ->
+          happened(new LifeFact.QueueFailed(m.queue(), m.sentence()));
+      case FrontendMessage.QueueEnded m -> happened(new LifeFact.QueueEnded(m.queue()));
       case FrontendMessage.CommandsReady _ -> commandsReady();
-      case FrontendMessage.RetryTime _ -> happened(new Fact.RetryTime());
-      case FrontendMessage.StartDeadline _ -> happened(new Fact.StartDeadline());
+      case FrontendMessage.RetryTime _ -> happened(new LifeFact.RetryTime());
+      case FrontendMessage.StartDeadline _ -> happened(new LifeFact.StartDeadline());
       case FrontendMessage.StopDeadline _ -> {
         stopDeadlineArmed = false;
-        happened(new Fact.StopDeadline());
+        happened(new LifeFact.StopDeadline());
       }
     }
     // A command that the kernel holds yet may still make a device: it is waited for.
     return over && calls.isEmpty() ? Behaviors.stopped() : this;
   }
 
-  private void happened(Fact fact) {
-    UblkLife before = life;
-    UblkLife.Step step = life.next(fact, wanted(), parameters());
-    life = step.life();
+  private void happened(LifeFact fact) {
+    LifeState before = life;
+    LifeStep step = UblkLife.next(life, fact, wanted(), parameters());
+    life = step.state();
     if (before.phase() != life.phase()) {
       getContext().getLog().debug("ublk: {} led from {} to {}", fact, before.phase(), life.phase());
     }
@@ -188,37 +187,37 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
   }
 
   private void armStopDeadline() {
-    if (life.ending() && !over && !stopDeadlineArmed) {
+    if (life.isEnding() && !over && !stopDeadlineArmed) {
       stopDeadlineArmed = true;
       timers.startSingleTimer(
           new FrontendMessage.StopDeadline(),
-          life.abandoned() ? LAST_DEADLINE : settings.stopDeadline());
+          life.ending().abandoned() ? LAST_DEADLINE : settings.stopDeadline());
     }
   }
 
-  private void carryOut(List<Effect> effects) {
-    for (Effect effect : effects) {
+  private void carryOut(List<LifeEffect> effects) {
+    for (LifeEffect effect : effects) {
       switch (effect) {
-        case Effect.Ask e -> ask(e.command());
-        case Effect.GiveUp e -> giveUp(e.command());
-        case Effect.OpenFile _ -> openFile();
-        case Effect.CloseFile _ -> closeFile();
-        case Effect.RetryAfter e ->
+        case LifeEffect.Ask e -> ask(e.command());
+        case LifeEffect.GiveUp e -> giveUp(e.command());
+        case LifeEffect.OpenFile _ -> openFile();
+        case LifeEffect.CloseFile _ -> closeFile();
+        case LifeEffect.RetryAfter e ->
             timers.startSingleTimer(
                 new FrontendMessage.RetryTime(), Duration.ofMillis(e.milliseconds()));
-        case Effect.BeginQueues e -> beginQueues(e.info());
-        case Effect.AbandonQueues _ -> tellQueues(UblkQueueMessage.Abandon.INSTANCE);
-        case Effect.LeaveQueues _ -> tellQueues(UblkQueueMessage.Leave.INSTANCE);
-        case Effect.Serving e -> {
+        case LifeEffect.BeginQueues e -> beginQueues(e.info());
+        case LifeEffect.AbandonQueues _ -> tellQueues(UblkQueueMessage.Abandon.INSTANCE);
+        case LifeEffect.LeaveQueues _ -> tellQueues(UblkQueueMessage.Leave.INSTANCE);
+        case LifeEffect.Serving e -> {
           timers.cancel(new FrontendMessage.StartDeadline());
           owner.tell(new UblkReport.Serving(e.info().number()));
         }
-        case Effect.StopRefused e -> {
+        case LifeEffect.StopRefused e -> {
           timers.cancel(new FrontendMessage.StopDeadline());
           stopDeadlineArmed = false;
           owner.tell(new UblkReport.StopRefused(e.sentence()));
         }
-        case Effect.Ended e -> {
+        case LifeEffect.Ended e -> {
           over = true;
           timers.cancelAll();
           owner.tell(new UblkReport.Ended(e.sentence(), e.left()));
@@ -368,28 +367,28 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
         if (!control.sentAgain(call)) {
           calls.remove(command);
           Errno errno = call.request().errno();
-          happened(new Fact.Refused(command, errno == null ? Errno.OTHER : errno));
+          happened(new LifeFact.Refused(command, errno == null ? Errno.OTHER : errno));
         }
       }
       case TIMED_OUT, CANCELLED -> {
         if (!held) {
           calls.remove(command);
         }
-        happened(new Fact.Refused(command, Errno.ETIMEDOUT));
+        happened(new LifeFact.Refused(command, Errno.ETIMEDOUT));
       }
       case IDLE, IN_FLIGHT -> throw new IllegalStateException("not an end: " + outcome);
     }
   }
 
-  private static Fact answer(Command command, ControlCall call) {
+  private static LifeFact answer(Command command, ControlCall call) {
     return switch (command) {
-      case GET_FEATURES -> new Fact.Features(call.features());
+      case GET_FEATURES -> new LifeFact.Features(call.features());
       case GET_DEV_INFO -> {
         UblkDeviceInfo info = call.info();
-        yield new Fact.Found(info, info.isServedByLivingProcess());
+        yield new LifeFact.Found(info, info.isServedByLivingProcess());
       }
-      case ADD_DEV -> new Fact.Added(call.info());
-      case GET_PARAMS -> new Fact.ParametersRead(call.parameters());
+      case ADD_DEV -> new LifeFact.Added(call.info());
+      case GET_PARAMS -> new LifeFact.ParametersRead(call.parameters());
       case SET_PARAMS,
           START_DEV,
           START_USER_RECOVERY,
@@ -399,7 +398,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
           TRY_STOP_DEV,
           DEL_DEV,
           DEL_DEV_ASYNC ->
-          new Fact.Done(command);
+          new LifeFact.Done(command);
     };
   }
 
@@ -412,9 +411,9 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     }
     try {
       file = UblkCharacterDevice.open(host.kernel().deviceDirectory(), info);
-      happened(new Fact.Opened());
+      happened(new LifeFact.Opened());
     } catch (UblkException e) {
-      happened(new Fact.NotOpened(sentence(e), e.errno()));
+      happened(new LifeFact.NotOpened(sentence(e), e.errno()));
     }
   }
 

@@ -7,9 +7,6 @@ import io.spared.ffi.ublk.UblkDeviceInfo;
 import io.spared.ffi.ublk.UblkDeviceState;
 import io.spared.ffi.ublk.UblkFeature;
 import io.spared.ffi.ublk.UblkParameters;
-import io.spared.ublk.UblkLife.Effect;
-import io.spared.ublk.UblkLife.Fact;
-import io.spared.ublk.UblkLife.Phase;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -36,21 +33,21 @@ class UblkLifeTest {
 
   /** A life that is stepped by hand, and everything that it wanted done. */
   private static final class Stepped {
-    UblkLife life;
-    final List<Effect> effects = new ArrayList<>();
-    List<Effect> last;
+    LifeState life;
+    final List<LifeEffect> effects = new ArrayList<>();
+    List<LifeEffect> last;
 
     Stepped(boolean recover) {
-      UblkLife.Step first = UblkLife.begin(recover);
-      life = first.life();
+      LifeStep first = UblkLife.begin(recover);
+      life = first.state();
       last = first.effects();
       effects.addAll(last);
     }
 
-    Stepped after(Fact... facts) {
-      for (Fact fact : facts) {
-        UblkLife.Step step = life.next(fact, WANTED, PARAMETERS);
-        life = step.life();
+    Stepped after(LifeFact... facts) {
+      for (LifeFact fact : facts) {
+        LifeStep step = UblkLife.next(life, fact, WANTED, PARAMETERS);
+        life = step.state();
         last = step.effects();
         effects.addAll(last);
       }
@@ -59,29 +56,29 @@ class UblkLifeTest {
 
     Stepped serving() {
       return after(
-          new Fact.Features(ALL),
-          new Fact.Added(WANTED),
-          new Fact.Done(Command.SET_PARAMS),
-          new Fact.Opened(),
-          new Fact.QueueFetching(0),
-          new Fact.QueueFetching(1),
-          new Fact.Done(Command.START_DEV));
+          new LifeFact.Features(ALL),
+          new LifeFact.Added(WANTED),
+          new LifeFact.Done(Command.SET_PARAMS),
+          new LifeFact.Opened(),
+          new LifeFact.QueueFetching(0),
+          new LifeFact.QueueFetching(1),
+          new LifeFact.Done(Command.START_DEV));
     }
 
     List<Command> asked() {
       List<Command> commands = new ArrayList<>();
-      for (Effect effect : effects) {
-        if (effect instanceof Effect.Ask ask) {
+      for (LifeEffect effect : effects) {
+        if (effect instanceof LifeEffect.Ask ask) {
           commands.add(ask.command());
         }
       }
       return commands;
     }
 
-    List<Effect.Ended> ends() {
-      List<Effect.Ended> ends = new ArrayList<>();
-      for (Effect effect : effects) {
-        if (effect instanceof Effect.Ended ended) {
+    List<LifeEffect.Ended> ends() {
+      List<LifeEffect.Ended> ends = new ArrayList<>();
+      for (LifeEffect effect : effects) {
+        if (effect instanceof LifeEffect.Ended ended) {
           ends.add(ended);
         }
       }
@@ -93,32 +90,32 @@ class UblkLifeTest {
   void aDeviceIsAddedSetOpenedFetchedAndOnlyThenStarted() {
     Stepped stepped = new Stepped(false).serving();
 
-    assertThat(stepped.life.phase()).isEqualTo(Phase.SERVING);
+    assertThat(stepped.life.phase()).isEqualTo(LifePhase.SERVING);
     assertThat(stepped.effects)
         .containsExactly(
-            new Effect.Ask(Command.GET_FEATURES),
-            new Effect.Ask(Command.ADD_DEV),
-            new Effect.Ask(Command.SET_PARAMS),
-            new Effect.OpenFile(),
-            new Effect.BeginQueues(WANTED),
-            new Effect.Ask(Command.START_DEV),
-            new Effect.Serving(WANTED));
+            new LifeEffect.Ask(Command.GET_FEATURES),
+            new LifeEffect.Ask(Command.ADD_DEV),
+            new LifeEffect.Ask(Command.SET_PARAMS),
+            new LifeEffect.OpenFile(),
+            new LifeEffect.BeginQueues(WANTED),
+            new LifeEffect.Ask(Command.START_DEV),
+            new LifeEffect.Serving(WANTED));
   }
 
   @Test
   void stoppingStopsWhileQueuesServeAndDeletesWhenTheyHaveEnded() {
-    Stepped stepped = new Stepped(false).serving().after(new Fact.StopAsked(false, false));
-    assertThat(stepped.last).containsExactly(new Effect.Ask(Command.STOP_DEV));
+    Stepped stepped = new Stepped(false).serving().after(new LifeFact.StopAsked(false, false));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
 
-    stepped.after(new Fact.QueueEnded(0), new Fact.Done(Command.STOP_DEV));
+    stepped.after(new LifeFact.QueueEnded(0), new LifeFact.Done(Command.STOP_DEV));
     assertThat(stepped.last).isEmpty();
 
-    stepped.after(new Fact.QueueEnded(1));
+    stepped.after(new LifeFact.QueueEnded(1));
     assertThat(stepped.last)
-        .containsExactly(new Effect.CloseFile(), new Effect.Ask(Command.DEL_DEV));
+        .containsExactly(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV));
 
-    stepped.after(new Fact.Done(Command.DEL_DEV));
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("", false));
+    stepped.after(new LifeFact.Done(Command.DEL_DEV));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", false));
   }
 
   @Test
@@ -127,25 +124,25 @@ class UblkLifeTest {
         new Stepped(false)
             .serving()
             .after(
-                new Fact.StopAsked(false, true),
-                new Fact.Refused(Command.TRY_STOP_DEV, Errno.EBUSY));
+                new LifeFact.StopAsked(false, true),
+                new LifeFact.Refused(Command.TRY_STOP_DEV, Errno.EBUSY));
 
-    assertThat(stepped.life.phase()).isEqualTo(Phase.SERVING);
-    assertThat(stepped.life.ending()).isFalse();
-    assertThat(stepped.last).hasSize(1).first().isInstanceOf(Effect.StopRefused.class);
+    assertThat(stepped.life.phase()).isEqualTo(LifePhase.SERVING);
+    assertThat(stepped.life.isEnding()).isFalse();
+    assertThat(stepped.last).hasSize(1).first().isInstanceOf(LifeEffect.StopRefused.class);
   }
 
   @Test
   void aStopDuringAddWaitsForTheAnswerAndDeletesWhatCame() {
     Stepped stepped =
-        new Stepped(false).after(new Fact.Features(ALL), new Fact.StopAsked(false, false));
+        new Stepped(false).after(new LifeFact.Features(ALL), new LifeFact.StopAsked(false, false));
     assertThat(stepped.ends()).isEmpty();
 
-    stepped.after(new Fact.Added(WANTED));
-    assertThat(stepped.last).contains(new Effect.Ask(Command.DEL_DEV));
+    stepped.after(new LifeFact.Added(WANTED));
+    assertThat(stepped.last).contains(new LifeEffect.Ask(Command.DEL_DEV));
 
-    stepped.after(new Fact.Done(Command.DEL_DEV));
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("", false));
+    stepped.after(new LifeFact.Done(Command.DEL_DEV));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", false));
   }
 
   @Test
@@ -153,13 +150,13 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(false)
             .after(
-                new Fact.Features(ALL),
-                new Fact.StartDeadline(),
-                new Fact.StopDeadline(),
-                new Fact.Added(WANTED));
+                new LifeFact.Features(ALL),
+                new LifeFact.StartDeadline(),
+                new LifeFact.StopDeadline(),
+                new LifeFact.Added(WANTED));
 
     assertThat(stepped.ends()).hasSize(1);
-    assertThat(stepped.last).containsExactly(new Effect.Ask(Command.DEL_DEV_ASYNC));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.DEL_DEV_ASYNC));
   }
 
   @Test
@@ -167,21 +164,22 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(false)
             .after(
-                new Fact.Features(ALL),
-                new Fact.Added(WANTED),
-                new Fact.Done(Command.SET_PARAMS),
-                new Fact.Opened(),
-                new Fact.QueueFetching(0),
-                new Fact.QueueFailed(1, "no memory"));
-    assertThat(stepped.last).contains(new Effect.AbandonQueues(), new Effect.Ask(Command.STOP_DEV));
+                new LifeFact.Features(ALL),
+                new LifeFact.Added(WANTED),
+                new LifeFact.Done(Command.SET_PARAMS),
+                new LifeFact.Opened(),
+                new LifeFact.QueueFetching(0),
+                new LifeFact.QueueFailed(1, "no memory"));
+    assertThat(stepped.last)
+        .contains(new LifeEffect.AbandonQueues(), new LifeEffect.Ask(Command.STOP_DEV));
 
     stepped.after(
-        new Fact.QueueEnded(1),
-        new Fact.Done(Command.STOP_DEV),
-        new Fact.QueueEnded(0),
-        new Fact.Done(Command.DEL_DEV));
+        new LifeFact.QueueEnded(1),
+        new LifeFact.Done(Command.STOP_DEV),
+        new LifeFact.QueueEnded(0),
+        new LifeFact.Done(Command.DEL_DEV));
 
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("queue 1: no memory", false));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("queue 1: no memory", false));
   }
 
   @Test
@@ -189,15 +187,15 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(false)
             .serving()
-            .after(new Fact.StopAsked(false, false), new Fact.StopDeadline());
-    assertThat(stepped.last).containsExactly(new Effect.AbandonQueues());
+            .after(new LifeFact.StopAsked(false, false), new LifeFact.StopDeadline());
+    assertThat(stepped.last).containsExactly(new LifeEffect.AbandonQueues());
 
     stepped.after(
-        new Fact.Done(Command.STOP_DEV),
-        new Fact.QueueEnded(0),
-        new Fact.QueueEnded(1),
-        new Fact.Done(Command.DEL_DEV));
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("", false));
+        new LifeFact.Done(Command.STOP_DEV),
+        new LifeFact.QueueEnded(0),
+        new LifeFact.QueueEnded(1),
+        new LifeFact.Done(Command.DEL_DEV));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", false));
   }
 
   @Test
@@ -206,11 +204,13 @@ class UblkLifeTest {
         new Stepped(false)
             .serving()
             .after(
-                new Fact.StopAsked(false, false), new Fact.StopDeadline(), new Fact.StopDeadline());
+                new LifeFact.StopAsked(false, false),
+                new LifeFact.StopDeadline(),
+                new LifeFact.StopDeadline());
     assertThat(stepped.last)
-        .containsExactly(new Effect.CloseFile(), new Effect.Ask(Command.DEL_DEV_ASYNC));
+        .containsExactly(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV_ASYNC));
 
-    stepped.after(new Fact.Done(Command.DEL_DEV_ASYNC));
+    stepped.after(new LifeFact.Done(Command.DEL_DEV_ASYNC));
     assertThat(stepped.ends()).hasSize(1);
   }
 
@@ -219,18 +219,18 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(true)
             .after(
-                new Fact.Features(ALL),
-                new Fact.Found(there(UblkDeviceState.QUIESCED, 99), false),
-                new Fact.Refused(Command.START_USER_RECOVERY, Errno.EBUSY),
-                new Fact.RetryTime(),
-                new Fact.Done(Command.START_USER_RECOVERY),
-                new Fact.ParametersRead(PARAMETERS),
-                new Fact.Opened(),
-                new Fact.QueueFetching(0),
-                new Fact.QueueFetching(1),
-                new Fact.Done(Command.END_USER_RECOVERY));
+                new LifeFact.Features(ALL),
+                new LifeFact.Found(there(UblkDeviceState.QUIESCED, 99), false),
+                new LifeFact.Refused(Command.START_USER_RECOVERY, Errno.EBUSY),
+                new LifeFact.RetryTime(),
+                new LifeFact.Done(Command.START_USER_RECOVERY),
+                new LifeFact.ParametersRead(PARAMETERS),
+                new LifeFact.Opened(),
+                new LifeFact.QueueFetching(0),
+                new LifeFact.QueueFetching(1),
+                new LifeFact.Done(Command.END_USER_RECOVERY));
 
-    assertThat(stepped.life.phase()).isEqualTo(Phase.SERVING);
+    assertThat(stepped.life.phase()).isEqualTo(LifePhase.SERVING);
     assertThat(stepped.asked())
         .containsExactly(
             Command.GET_FEATURES,
@@ -246,7 +246,8 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(true)
             .after(
-                new Fact.Features(ALL), new Fact.Found(there(UblkDeviceState.QUIESCED, 1), false));
+                new LifeFact.Features(ALL),
+                new LifeFact.Found(there(UblkDeviceState.QUIESCED, 1), false));
 
     assertThat(stepped.asked()).containsExactly(Command.GET_FEATURES, Command.GET_DEV_INFO);
     assertThat(stepped.ends()).hasSize(1);
@@ -257,7 +258,9 @@ class UblkLifeTest {
   void aDeviceThatALivingProcessServesIsNotTaken() {
     Stepped stepped =
         new Stepped(true)
-            .after(new Fact.Features(ALL), new Fact.Found(there(UblkDeviceState.LIVE, 99), true));
+            .after(
+                new LifeFact.Features(ALL),
+                new LifeFact.Found(there(UblkDeviceState.LIVE, 99), true));
 
     assertThat(stepped.asked()).containsExactly(Command.GET_FEATURES, Command.GET_DEV_INFO);
     assertThat(stepped.ends().getFirst().sentence()).contains("process 4711");
@@ -268,9 +271,9 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(true)
             .after(
-                new Fact.Features(ALL),
-                new Fact.Found(there(UblkDeviceState.DEAD, 99), false),
-                new Fact.Done(Command.DEL_DEV));
+                new LifeFact.Features(ALL),
+                new LifeFact.Found(there(UblkDeviceState.DEAD, 99), false),
+                new LifeFact.Done(Command.DEL_DEV));
 
     assertThat(stepped.asked())
         .containsExactly(
@@ -281,16 +284,18 @@ class UblkLifeTest {
   void recoveringWhatIsNotThereAddsIt() {
     Stepped stepped =
         new Stepped(true)
-            .after(new Fact.Features(ALL), new Fact.Refused(Command.GET_DEV_INFO, Errno.ENODEV));
+            .after(
+                new LifeFact.Features(ALL),
+                new LifeFact.Refused(Command.GET_DEV_INFO, Errno.ENODEV));
 
-    assertThat(stepped.last).containsExactly(new Effect.Ask(Command.ADD_DEV));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.ADD_DEV));
     stepped.after(
-        new Fact.Added(WANTED),
-        new Fact.Done(Command.SET_PARAMS),
-        new Fact.Opened(),
-        new Fact.QueueFetching(0),
-        new Fact.QueueFetching(1));
-    assertThat(stepped.last).containsExactly(new Effect.Ask(Command.START_DEV));
+        new LifeFact.Added(WANTED),
+        new LifeFact.Done(Command.SET_PARAMS),
+        new LifeFact.Opened(),
+        new LifeFact.QueueFetching(0),
+        new LifeFact.QueueFetching(1));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.START_DEV));
   }
 
   @Test
@@ -298,10 +303,10 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(true)
             .after(
-                new Fact.Features(ALL),
-                new Fact.Found(there(UblkDeviceState.QUIESCED, 99), false),
-                new Fact.Done(Command.START_USER_RECOVERY),
-                new Fact.ParametersRead(parameters(32 << 20)));
+                new LifeFact.Features(ALL),
+                new LifeFact.Found(there(UblkDeviceState.QUIESCED, 99), false),
+                new LifeFact.Done(Command.START_USER_RECOVERY),
+                new LifeFact.ParametersRead(parameters(32 << 20)));
 
     assertThat(stepped.ends()).hasSize(1);
     assertThat(stepped.ends().getFirst().left()).isTrue();
@@ -314,13 +319,13 @@ class UblkLifeTest {
         new Stepped(false)
             .serving()
             .after(
-                new Fact.StopAsked(true, false),
-                new Fact.Done(Command.QUIESCE_DEV),
-                new Fact.QueueEnded(0),
-                new Fact.QueueEnded(1));
+                new LifeFact.StopAsked(true, false),
+                new LifeFact.Done(Command.QUIESCE_DEV),
+                new LifeFact.QueueEnded(0),
+                new LifeFact.QueueEnded(1));
 
     assertThat(stepped.asked()).endsWith(Command.QUIESCE_DEV);
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("", true));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", true));
   }
 
   @Test
@@ -328,18 +333,18 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(false)
             .after(
-                new Fact.Features(OLD),
-                new Fact.Added(WANTED),
-                new Fact.Done(Command.SET_PARAMS),
-                new Fact.Opened(),
-                new Fact.QueueFetching(0),
-                new Fact.QueueFetching(1),
-                new Fact.Done(Command.START_DEV),
-                new Fact.StopAsked(true, false));
-    assertThat(stepped.last).containsExactly(new Effect.LeaveQueues());
+                new LifeFact.Features(OLD),
+                new LifeFact.Added(WANTED),
+                new LifeFact.Done(Command.SET_PARAMS),
+                new LifeFact.Opened(),
+                new LifeFact.QueueFetching(0),
+                new LifeFact.QueueFetching(1),
+                new LifeFact.Done(Command.START_DEV),
+                new LifeFact.StopAsked(true, false));
+    assertThat(stepped.last).containsExactly(new LifeEffect.LeaveQueues());
 
-    stepped.after(new Fact.QueueEnded(0), new Fact.QueueEnded(1));
-    assertThat(stepped.ends()).containsExactly(new Effect.Ended("", true));
+    stepped.after(new LifeFact.QueueEnded(0), new LifeFact.QueueEnded(1));
+    assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", true));
   }
 
   /**
@@ -361,15 +366,15 @@ class UblkLifeTest {
       boolean opening = false;
       int stops = 0;
       for (int step = 0; step < 80; step++) {
-        Fact fact;
+        LifeFact fact;
         int choice = random.nextInt(10);
         if (step > 50 && stops < 4) {
-          fact = stops++ == 0 ? new Fact.StopAsked(false, false) : new Fact.StopDeadline();
+          fact = stops++ == 0 ? new LifeFact.StopAsked(false, false) : new LifeFact.StopDeadline();
         } else if (!open.isEmpty() && (choice < 6 || step > 50)) {
           Command command = open.remove(random.nextInt(open.size()));
           boolean refuse = random.nextInt(6) == 0;
           if (refuse && command != Command.DEL_DEV_ASYNC) {
-            fact = new Fact.Refused(command, random.nextBoolean() ? Errno.EBUSY : Errno.EINVAL);
+            fact = new LifeFact.Refused(command, random.nextBoolean() ? Errno.EBUSY : Errno.EINVAL);
           } else {
             if (command == Command.ADD_DEV) {
               added = true;
@@ -383,7 +388,9 @@ class UblkLifeTest {
         } else if (opening && choice < 8) {
           opening = false;
           fact =
-              random.nextInt(5) == 0 ? new Fact.NotOpened("no", Errno.EACCES) : new Fact.Opened();
+              random.nextInt(5) == 0
+                  ? new LifeFact.NotOpened("no", Errno.EACCES)
+                  : new LifeFact.Opened();
         } else if (queuesAlive > 0 && (choice < 9 || step > 50)) {
           int kind = step > 50 ? 2 : random.nextInt(3);
           if (kind == 2) {
@@ -391,25 +398,25 @@ class UblkLifeTest {
           }
           fact =
               switch (kind) {
-                case 0 -> new Fact.QueueFetching(0);
-                case 1 -> new Fact.QueueFailed(0, "broken");
-                default -> new Fact.QueueEnded(0);
+                case 0 -> new LifeFact.QueueFetching(0);
+                case 1 -> new LifeFact.QueueFailed(0, "broken");
+                default -> new LifeFact.QueueEnded(0);
               };
         } else {
-          fact = random.nextInt(8) == 0 ? new Fact.StartDeadline() : new Fact.RetryTime();
+          fact = random.nextInt(8) == 0 ? new LifeFact.StartDeadline() : new LifeFact.RetryTime();
         }
         boolean endedBefore = !stepped.ends().isEmpty();
         stepped.after(fact);
-        for (Effect effect : stepped.effects.subList(seen, stepped.effects.size())) {
+        for (LifeEffect effect : stepped.effects.subList(seen, stepped.effects.size())) {
           switch (effect) {
-            case Effect.Ask ask -> {
+            case LifeEffect.Ask ask -> {
               assertThat(!endedBefore || ask.command() == Command.DEL_DEV_ASYNC)
                   .as("seed %d asks %s after its end", seed, ask)
                   .isTrue();
               open.add(ask.command());
             }
-            case Effect.OpenFile _ -> opening = true;
-            case Effect.BeginQueues begin -> queuesAlive = begin.info().queues();
+            case LifeEffect.OpenFile _ -> opening = true;
+            case LifeEffect.BeginQueues begin -> queuesAlive = begin.info().queues();
             default -> {}
           }
         }
@@ -422,17 +429,17 @@ class UblkLifeTest {
     }
   }
 
-  private static Fact answer(Command command, Random random) {
+  private static LifeFact answer(Command command, Random random) {
     return switch (command) {
-      case GET_FEATURES -> new Fact.Features(random.nextBoolean() ? ALL : OLD);
+      case GET_FEATURES -> new LifeFact.Features(random.nextBoolean() ? ALL : OLD);
       case GET_DEV_INFO ->
-          new Fact.Found(
+          new LifeFact.Found(
               there(
                   random.nextBoolean() ? UblkDeviceState.QUIESCED : UblkDeviceState.DEAD,
                   random.nextInt(5) == 0 ? 1 : 99),
               false);
-      case ADD_DEV -> new Fact.Added(WANTED);
-      case GET_PARAMS -> new Fact.ParametersRead(PARAMETERS);
+      case ADD_DEV -> new LifeFact.Added(WANTED);
+      case GET_PARAMS -> new LifeFact.ParametersRead(PARAMETERS);
       case SET_PARAMS,
           START_DEV,
           START_USER_RECOVERY,
@@ -442,7 +449,7 @@ class UblkLifeTest {
           TRY_STOP_DEV,
           DEL_DEV,
           DEL_DEV_ASYNC ->
-          new Fact.Done(command);
+          new LifeFact.Done(command);
     };
   }
 }

@@ -1,0 +1,177 @@
+package io.spared.ublk;
+
+import io.spared.ffi.Errno;
+import io.spared.ffi.ublk.UblkFeature;
+
+/** The way out, from wherever a life stands. */
+final class LifeEnd {
+  private LifeEnd() {}
+
+  static LifeStep stopAsked(LifeState life, LifeFact.StopAsked asked) {
+    if (life.phase().isStarting()) {
+      return life.isEnding() ? life.stay() : give(life, "", asked.leave(), true);
+    }
+    if (life.phase() != LifePhase.SERVING) {
+      return life.stay();
+    }
+    if (!asked.leave()) {
+      boolean tries = asked.onlyIfUnused() && life.features().contains(UblkFeature.SAFE_STOP_DEV);
+      return life.ending("", false)
+          .in(LifePhase.STOPPING)
+          .asking(tries ? Command.TRY_STOP_DEV : Command.STOP_DEV);
+    }
+    LifeState leaving = life.ending("", true).in(LifePhase.QUIESCING);
+    return life.features().contains(UblkFeature.QUIESCE)
+        ? leaving.asking(Command.QUIESCE_DEV)
+        : leaving.doing(new LifeEffect.LeaveQueues());
+  }
+
+  static LifeStep startDeadline(LifeState life) {
+    return life.phase().isStarting() && !life.isEnding()
+        ? give(life, "the driver took too long: " + life.phase().waitingFor(), false, true)
+        : life.stay();
+  }
+
+  /** Something went wrong: towards the end, from wherever it stands. */
+  static LifeStep fail(LifeState life, String sentence) {
+    if (life.phase() == LifePhase.SERVING) {
+      return life.ending(sentence, false).in(LifePhase.STOPPING).asking(Command.STOP_DEV);
+    }
+    if (!life.phase().isStarting()) {
+      return life.stay();
+    }
+    // What was waited for only to be undone may have failed by itself.
+    if (life.isEnding() && life.phase() == LifePhase.ADDING) {
+      return end(life);
+    }
+    if (life.isEnding() && life.phase() == LifePhase.SETTING) {
+      return delete(life);
+    }
+    return give(life, sentence, false, false);
+  }
+
+  /**
+   * Ends a life that does not serve yet.
+   *
+   * @param unanswered whether the driver still owes an answer: a device may come of it, so it is
+   *     waited for
+   */
+  private static LifeStep give(
+      LifeState before, String sentence, boolean leave, boolean unanswered) {
+    LifeState life = before.ending(sentence, leave);
+    return switch (life.phase()) {
+      case FEATURES, FINDING, REMOVING_DEAD, CLAIMING, READING -> end(life);
+      case ADDING -> unanswered ? life.stay() : end(life);
+      case SETTING -> unanswered ? life.stay() : delete(life);
+      case OPENING -> life.recover() ? end(life) : delete(life);
+      case FETCHING, STARTING -> {
+        if (life.recover()) {
+          yield life.in(LifePhase.QUIESCING)
+              .with(life.ending().withLeaving())
+              .doing(new LifeEffect.LeaveQueues());
+        }
+        // Stopping a device that never started gives the tags back.
+        yield life.in(LifePhase.STOPPING)
+            .doing(
+                new LifeEffect.GiveUp(Command.START_DEV),
+                new LifeEffect.AbandonQueues(),
+                new LifeEffect.Ask(Command.STOP_DEV));
+      }
+      case SERVING, QUIESCING, STOPPING, CLOSING, DELETING, ENDED -> life.stay();
+    };
+  }
+
+  static LifeStep queueEnded(LifeState before) {
+    LifeState life =
+        before.withQueues(before.queuesFetching(), Math.max(0, before.queuesAlive() - 1));
+    return switch (life.phase()) {
+      case SERVING ->
+          // Stopped by somebody else, by the driver's commands; what is left is for them to say.
+          stopped(life.ending("somebody else stopped " + life.path(), true).in(LifePhase.CLOSING));
+      case QUIESCING -> stopped(life);
+      case STOPPING, CLOSING -> closeWhenQueuesEnded(life);
+      case FETCHING, STARTING -> fail(life, "a queue ended before the device was started");
+      case FEATURES,
+          FINDING,
+          REMOVING_DEAD,
+          ADDING,
+          SETTING,
+          CLAIMING,
+          READING,
+          OPENING,
+          DELETING,
+          ENDED ->
+          life.stay();
+    };
+  }
+
+  /** The driver brings no more requests. */
+  static LifeStep stopped(LifeState life) {
+    return closeWhenQueuesEnded(life.with(life.ending().withStopped()));
+  }
+
+  private static LifeStep closeWhenQueuesEnded(LifeState life) {
+    if (!life.ending().stopped()) {
+      return life.stay();
+    }
+    if (life.queuesAlive() > 0) {
+      return life.phase() == LifePhase.STOPPING ? life.in(LifePhase.CLOSING).stay() : life.stay();
+    }
+    return life.ending().leaving() ? end(life) : delete(life);
+  }
+
+  static LifeStep notStoppedUnused(LifeState life, Errno errno) {
+    if (errno != Errno.EBUSY) {
+      return life.asking(Command.STOP_DEV);
+    }
+    LifeEnding was = life.ending();
+    return life.in(LifePhase.SERVING)
+        .with(new LifeEnding(false, false, was.abandoned(), was.stopped(), ""))
+        .doing(
+            new LifeEffect.StopRefused(
+                life.path() + " is in use; close what uses it, or stop it with force"));
+  }
+
+  static LifeStep stopDeadline(LifeState life) {
+    return switch (life.phase()) {
+      case QUIESCING, STOPPING, CLOSING -> {
+        if (!life.ending().abandoned()) {
+          yield life.with(life.ending().withAbandoned()).doing(new LifeEffect.AbandonQueues());
+        }
+        // The tags are with requests that even abandoning did not end: the driver finishes alone.
+        LifeState left =
+            life.ending("the kernel still holds requests of it", false).in(LifePhase.DELETING);
+        yield left.ending().leaving()
+            ? end(left)
+            : left.doing(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV_ASYNC));
+      }
+      case DELETING -> life.asking(Command.DEL_DEV_ASYNC);
+      case ADDING, SETTING ->
+          life.isEnding() ? end(life.ending("the driver does not answer", false)) : life.stay();
+      case FEATURES,
+          FINDING,
+          REMOVING_DEAD,
+          CLAIMING,
+          READING,
+          OPENING,
+          FETCHING,
+          STARTING,
+          SERVING,
+          ENDED ->
+          life.stay();
+    };
+  }
+
+  static LifeStep delete(LifeState life) {
+    return life.in(LifePhase.DELETING)
+        .doing(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV));
+  }
+
+  /** The last step; what the driver still has is left to it, or to the next daemon. */
+  static LifeStep end(LifeState life) {
+    return life.in(LifePhase.ENDED)
+        .doing(
+            new LifeEffect.CloseFile(),
+            new LifeEffect.Ended(life.ending().reason(), life.exists()));
+  }
+}
