@@ -3,7 +3,6 @@ package io.spared.ffi.uring;
 import static io.spared.ffi.uring.UringNumbers.IORING_ENTER_EXT_ARG;
 import static io.spared.ffi.uring.UringNumbers.IORING_ENTER_GETEVENTS;
 import static io.spared.ffi.uring.UringNumbers.IORING_ENTER_REGISTERED_RING;
-import static io.spared.ffi.uring.UringNumbers.IORING_SETUP_NO_MMAP;
 import static io.spared.ffi.uring.UringNumbers.IORING_SQ_CQ_OVERFLOW;
 import static io.spared.ffi.uring.UringNumbers.IORING_SQ_TASKRUN;
 
@@ -441,9 +440,6 @@ public final class Uring implements AutoCloseable {
         + submissionCount
         + " submissions and "
         + (completionMask + 1)
-        + " completions"
-        + ((layout.setupFlags() & IORING_SETUP_NO_MMAP) != 0
-            ? " in own memory"
-            : " in mapped memory");
+        + " completions";
   }
 }

@@ -10,35 +10,28 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The memory that a ring shares with the kernel: either ours (two page-aligned buffers that the
- * kernel pins) or the kernel's, mapped.
+ * The memory that a ring shares with the kernel: the kernel's, mapped.
  *
- * <p>Ours is never used for anything else, even when the ring is closed and nothing is in flight:
- * the kernel takes a closed ring apart later, on a thread of its own, writes the ring's counters
- * once more while it does, and tells nobody when it is done. In memory that was given back
- * meanwhile they would be somebody else's bytes; in another ring's, completions that never were.
+ * <p>Never our own (IORING_SETUP_NO_MMAP), though that would need no mapping: the kernel takes a
+ * closed ring apart later, on a thread of its own, writes the ring's counters once more while it
+ * does, and tells nobody when it is done. In memory that was given back meanwhile they would be
+ * somebody else's bytes; in another ring's, completions that never were. The kernel's own memory is
+ * its own to write until it is done, whether or not it is mapped here.
  */
 final class UringMemory {
   private static final List<Object> LEFT_ALONE = new ArrayList<>();
 
   private final ByteBuffer rings;
   private final ByteBuffer submissions;
-  private final long mappedRings;
-  private final long mappedSubmissions;
+  private final long ringsAddress;
+  private final long submissionsAddress;
 
   private UringMemory(
-      ByteBuffer rings, ByteBuffer submissions, long mappedRings, long mappedSubmissions) {
-    this.rings = rings;
-    this.submissions = submissions;
-    this.mappedRings = mappedRings;
-    this.mappedSubmissions = mappedSubmissions;
-  }
-
-  static UringMemory own(int submissionEntries, int completionEntries, int entryBytes) {
-    // struct io_rings is well below a page; behind it come the completions and perhaps the array.
-    int ringBytes = Memory.PAGE_BYTES + completionEntries * 16 + submissionEntries * 4;
-    return new UringMemory(
-        Memory.pages(ringBytes), Memory.pages(submissionEntries * entryBytes), 0, 0);
+      long ringsAddress, int ringBytes, long submissionsAddress, int submissionBytes) {
+    this.ringsAddress = ringsAddress;
+    this.submissionsAddress = submissionsAddress;
+    this.rings = Memory.at(ringsAddress, ringBytes);
+    this.submissions = Memory.at(submissionsAddress, submissionBytes);
   }
 
   static UringMemory mapped(Descriptor ring, int ringBytes, int submissionBytes)
@@ -55,8 +48,7 @@ final class UringMemory {
       Libc.unmap(rings, ringBytes);
       throw e;
     }
-    return new UringMemory(
-        Memory.at(rings, ringBytes), Memory.at(submissions, submissionBytes), rings, submissions);
+    return new UringMemory(rings, ringBytes, submissions, submissionBytes);
   }
 
   ByteBuffer rings() {
@@ -67,15 +59,10 @@ final class UringMemory {
     return submissions;
   }
 
-  /** Nobody uses the ring any more but, for a while, the kernel. */
+  /** Nobody here uses the ring any more. */
   void end() {
-    if (mappedRings != 0) {
-      Libc.unmap(mappedRings, rings.capacity());
-      Libc.unmap(mappedSubmissions, submissions.capacity());
-    } else {
-      leaveAlone(rings);
-      leaveAlone(submissions);
-    }
+    Libc.unmap(ringsAddress, rings.capacity());
+    Libc.unmap(submissionsAddress, submissions.capacity());
   }
 
   /** Keeps something reachable for ever, since the kernel may write into it at any time. */

@@ -33,7 +33,6 @@ public final class UringNumbers {
   public static final int IORING_SETUP_SINGLE_ISSUER = 1 << 12;
   public static final int IORING_SETUP_DEFER_TASKRUN = 1 << 13;
   public static final int IORING_SETUP_NO_MMAP = 1 << 14;
-  public static final int IORING_SETUP_NO_SQARRAY = 1 << 16;
 
   public static final int IORING_FEAT_SINGLE_MMAP = 1;
   public static final int IORING_FEAT_NODROP = 1 << 1;

@@ -8,13 +8,11 @@ package io.spared.ffi.uring;
  * @param wideCommands whether commands carry 80 bytes (SQE128) instead of 16
  * @param ownThread whether the thread that opens the ring is the only one that uses it; lets the
  *     kernel save work
- * @param mapped use the kernel's memory for the ring rather than our own, which is lost when the
- *     ring is closed
  */
 public record UringSettings(
-    int submissions, int completions, boolean wideCommands, boolean ownThread, boolean mapped) {
+    int submissions, int completions, boolean wideCommands, boolean ownThread) {
   /** For an engine: used by one thread. */
   public static UringSettings data(int submissions, int completions, boolean wideCommands) {
-    return new UringSettings(submissions, completions, wideCommands, true, true);
+    return new UringSettings(submissions, completions, wideCommands, true);
   }
 }

@@ -15,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Makes rings: asks for the best first, then for less, down to what kernel 6.1 has, and below that
@@ -48,7 +47,6 @@ final class UringSetup {
           | IORING_FEAT_SUBMIT_STABLE
           | IORING_FEAT_FAST_POLL;
 
-  private static final int OWN_MEMORY = IORING_SETUP_NO_MMAP | IORING_SETUP_NO_SQARRAY;
   private static final int OWN_THREAD =
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 
@@ -65,9 +63,6 @@ final class UringSetup {
             | (settings.wideCommands() ? IORING_SETUP_SQE128 : 0);
     int best = plain | IORING_SETUP_COOP_TASKRUN | (settings.ownThread() ? OWN_THREAD : 0);
     List<Integer> attempts = new ArrayList<>();
-    if (!settings.mapped()) {
-      attempts.add(best | OWN_MEMORY);
-    }
     attempts.add(best);
     attempts.add(plain | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG);
     attempts.add(plain);
@@ -75,14 +70,6 @@ final class UringSetup {
     for (int flags : attempts) {
       ByteBuffer parameters = Memory.structure(UringLayout.PARAMETERS_BYTES);
       parameters.putInt(4, settings.completions()).putInt(8, flags);
-      UringMemory own = null;
-      if ((flags & IORING_SETUP_NO_MMAP) != 0) {
-        own =
-            UringMemory.own(
-                settings.submissions(), settings.completions(), settings.wideCommands() ? 128 : 64);
-        parameters.putLong(112, Memory.address(own.rings()));
-        parameters.putLong(72, Memory.address(own.submissions()));
-      }
       long result;
       try {
         result = Libc.ringSetup(settings.submissions(), Memory.address(parameters));
@@ -92,7 +79,7 @@ final class UringSetup {
       if (result >= 0) {
         Descriptor descriptor = Descriptor.owning((int) result, "io_uring");
         try {
-          return finish(descriptor, UringLayout.of(parameters), own, settings.ownThread());
+          return finish(descriptor, UringLayout.of(parameters), settings.ownThread());
         } catch (IOException | RuntimeException e) {
           descriptor.close();
           throw e;
@@ -106,22 +93,15 @@ final class UringSetup {
     throw unavailable(lastErrno);
   }
 
-  private static Uring finish(
-      Descriptor descriptor, UringLayout layout, @Nullable UringMemory own, boolean ownThread)
+  private static Uring finish(Descriptor descriptor, UringLayout layout, boolean ownThread)
       throws UringUnavailableException, NativeException {
     check(descriptor, layout);
     UringMemory memory =
-        own != null
-            ? own
-            : UringMemory.mapped(
-                descriptor,
-                layout.mappedRingBytes(),
-                layout.submissionEntries() * layout.entryBytes());
-    if ((layout.setupFlags() & IORING_SETUP_NO_SQARRAY) == 0) {
-      // Entry n always stands in place n.
-      for (int n = 0; n < layout.submissionEntries(); n++) {
-        memory.rings().putInt(layout.submissionArrayAt() + n * 4, n);
-      }
+        UringMemory.mapped(
+            descriptor, layout.mappedRingBytes(), layout.submissionEntries() * layout.entryBytes());
+    // Entry n always stands in place n.
+    for (int n = 0; n < layout.submissionEntries(); n++) {
+      memory.rings().putInt(layout.submissionArrayAt() + n * 4, n);
     }
     return new Uring(descriptor, memory, layout, ownThread ? registerRing(descriptor) : -1);
   }
