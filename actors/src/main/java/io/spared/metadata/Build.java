@@ -6,9 +6,12 @@ import io.spared.format.AreaBuilder;
 import io.spared.format.AreaReading;
 import io.spared.format.CopyReader;
 import io.spared.format.CopyReading;
+import io.spared.format.DeviceImage;
+import io.spared.format.Form;
 import io.spared.format.FormatException;
 import io.spared.format.LogAppender;
 import io.spared.format.LogAppender.Payload;
+import io.spared.format.Position;
 import io.spared.format.Seal;
 import io.spared.format.Signature;
 import io.spared.format.Superblock;
@@ -31,7 +34,20 @@ import org.jspecify.annotations.Nullable;
 final class Build {
   static final int BUFFER_BYTES = 128 * 1024;
 
-  private final Writer writer;
+  /** Hears how it ended, unless it was cancelled. */
+  interface Owner {
+    void buildDone(Build done, LogAppender log);
+
+    void buildFailed(Build failed, String reason);
+
+    /** Somebody else's stands where the copy was. */
+    void fence(Copy copy, String sentence);
+  }
+
+  private final WriterContext context;
+  private final Lanes lanes;
+  private final CopyFaults faults;
+  private final Owner owner;
   final Copy copy;
   final boolean repair;
   private final Lane lane;
@@ -44,19 +60,29 @@ final class Build {
   private boolean wantsIdle;
   private boolean over;
 
-  Build(Writer writer, Copy copy, DiskPort port, boolean repair) {
-    this.writer = writer;
+  Build(
+      WriterContext context,
+      Lanes lanes,
+      CopyFaults faults,
+      Owner owner,
+      Copy copy,
+      DiskPort port,
+      boolean repair) {
+    this.context = context;
+    this.lanes = lanes;
+    this.faults = faults;
+    this.owner = owner;
     this.copy = copy;
     this.port = port;
     this.repair = repair;
-    this.lane = writer.newLane(BUFFER_BYTES);
+    this.lane = lanes.newLane(BUFFER_BYTES);
   }
 
   void begin() {
     if (repair) {
       inspect();
     } else {
-      area = writer.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();
+      area = context.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();
       wipe();
     }
   }
@@ -100,7 +126,7 @@ final class Build {
             BUFFER_BYTES);
     read(
         new ReadTask(
-            reader, port, writer.newLane(BUFFER_BYTES), writer, () -> inspected(reader.result())));
+            reader, port, lanes.newLane(BUFFER_BYTES), lanes, () -> inspected(reader.result())));
   }
 
   private void read(ReadTask task) {
@@ -111,31 +137,50 @@ final class Build {
   private void inspected(CopyReading found) {
     reading = null;
     Optional<String> foreign =
-        writer.rules().foreign(found, copy.superblock.deviceId(), writer.epoch());
+        context.rules().foreign(found, copy.superblock.deviceId(), context.history().epoch());
     if (foreign.isPresent()) {
-      writer.fence(copy, foreign.get());
+      owner.fence(copy, foreign.get());
       return;
     }
     copy.superblockDamaged =
         !found.superblock().map(copy.superblock::equals).orElse(false)
             || found.kind() != CopyReading.Kind.READ;
     Optional<AreaReading> best = found.best();
-    if (writer.canRejoin(copy, found)) {
+    if (canRejoin(found)) {
       end(Optional.of(LogAppender.after(copy.superblock, best.orElseThrow())));
       return;
     }
     area =
         best.map(known ->
-                writer.rules().buildsAside() ? 1 - known.seal().area() : known.seal().area())
+                context.rules().buildsAside() ? 1 - known.seal().area() : known.seal().area())
             .orElse(copy.activeArea() >= 0 ? 1 - copy.activeArea() : copy.attempts % 2);
-    if (found.superblock().isPresent() || writer.isSelfSpare()) {
+    if (found.superblock().isPresent() || image().form() == Form.SELF_SPARE) {
       wipe();
       return;
     }
     UnitReading head = new UnitReading(0);
     read(
-        new ReadTask(
-            head, port, writer.newLane(BUFFER_BYTES), writer, () -> headRead(head.bytes())));
+        new ReadTask(head, port, lanes.newLane(BUFFER_BYTES), lanes, () -> headRead(head.bytes())));
+  }
+
+  /** Whether a copy that was only away holds what it held, so that it can simply go on. */
+  private boolean canRejoin(CopyReading found) {
+    LogAppender held = copy.appender;
+    Optional<AreaReading> best = found.best();
+    if (held == null || best.isEmpty() || copy.superblockDamaged || !copy.wasOnlyAway) {
+      return false;
+    }
+    Position tail = best.get().tail();
+    History history = context.history();
+    return best.get().isTailKnown()
+        && best.get().seal().buildId() == held.seal().buildId()
+        && (tail.equals(copy.durable) || history.retained().knows(tail))
+        && tail.sequence() <= history.lastSequence()
+        && history.canFollow(tail.sequence());
+  }
+
+  private DeviceImage image() {
+    return context.history().image();
   }
 
   private void headRead(Optional<ByteBuffer> bytes) {
@@ -143,7 +188,7 @@ final class Build {
     Optional<String> another =
         bytes.flatMap(unit -> Signature.ofAnother(unit, copy.superblock.spareId()));
     if (another.isPresent()) {
-      writer.fence(copy, another.get() + " stands on its spare");
+      owner.fence(copy, another.get() + " stands on its spare");
     } else {
       wipe();
     }
@@ -166,7 +211,11 @@ final class Build {
   private void startCheckpoint() {
     builder =
         new AreaBuilder(
-            writer.image(), copy.superblock, area, writer.nextGeneration(), writer.randomLong());
+            image(),
+            copy.superblock,
+            area,
+            context.history().nextGeneration(),
+            context.world().random().nextLong());
     chunk();
   }
 
@@ -182,7 +231,7 @@ final class Build {
     long offsetBytes = filling.offsetBytes();
     int lengthBytes;
     try {
-      lengthBytes = filling.next(bytes.limit(writer.chunkBytes()));
+      lengthBytes = filling.next(bytes.limit(context.settings().chunkBytes()));
     } catch (FormatException e) {
       fail(e.sentence());
       return;
@@ -193,7 +242,7 @@ final class Build {
       log = LogAppender.empty(copy.superblock, made);
       catchUp();
     } else {
-      put(offsetBytes, lengthBytes, () -> writer.next(this::chunk));
+      put(offsetBytes, lengthBytes, () -> lanes.next(this::chunk));
     }
   }
 
@@ -209,7 +258,7 @@ final class Build {
     long offsetBytes = filling.offsetBytes();
     int used = 0;
     while (true) {
-      Payload next = writer.retained().get(filling.last().sequence() + 1);
+      Payload next = context.history().retained().get(filling.last().sequence() + 1);
       if (next == null || used + next.recordBytes() > bytes.limit()) {
         break;
       }
@@ -221,7 +270,7 @@ final class Build {
     }
     if (used > 0) {
       put(offsetBytes, used, this::catchUp);
-    } else if (filling.last().sequence() < writer.lastSequence()) {
+    } else if (filling.last().sequence() < context.history().lastSequence()) {
       fail("commits that its log needs are no longer kept");
     } else if (copy.state == CopyState.IN_STEP && !copy.switching) {
       copy.switching = true;
@@ -281,7 +330,7 @@ final class Build {
   private @Nullable ByteBuffer buffer(Runnable again) {
     ByteBuffer bytes = over ? null : lane.buffer();
     if (bytes == null && !over) {
-      writer.whenBufferMayBeFree(() -> {
+      lanes.whenBufferMayBeFree(() -> {
         if (!over) {
           again.run();
         }
@@ -296,13 +345,13 @@ final class Build {
         port,
         offsetBytes,
         lengthBytes,
-        writer.readDeadlineNanos(),
+        lanes.readDeadlineNanos(),
         (outcome, reason) -> written(outcome, reason, next));
   }
 
   private void written(IoRequest.Outcome outcome, String reason, Runnable next) {
     if (lane.isHeld()) {
-      writer.held(copy, "a write of its checkpoint got no answer and may still be carried out");
+      faults.held(copy, "a write of its checkpoint got no answer and may still be carried out");
       if (over) {
         lane.close();
       }
@@ -311,7 +360,7 @@ final class Build {
     copy.buildWrites--;
     if (over) {
       lane.close();
-      writer.released(copy);
+      faults.released(copy);
     } else if (outcome == IoRequest.Outcome.DONE) {
       next.run();
     } else {
@@ -331,7 +380,7 @@ final class Build {
     } else {
       lane.close();
     }
-    writer.buildFailed(this, reason);
+    owner.buildFailed(this, reason);
   }
 
   private void end(Optional<LogAppender> newLog) {
@@ -341,6 +390,6 @@ final class Build {
     over = true;
     copy.switching = false;
     lane.close();
-    writer.buildDone(this, newLog.orElseThrow());
+    owner.buildDone(this, newLog.orElseThrow());
   }
 }

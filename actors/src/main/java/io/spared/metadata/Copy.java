@@ -5,12 +5,14 @@ import io.spared.format.CopyPlace;
 import io.spared.format.LogAppender;
 import io.spared.format.Position;
 import io.spared.format.Superblock;
+import io.spared.metadata.MetadataReply.CopyReason;
 import io.spared.metadata.MetadataReply.CopyState;
 import org.jspecify.annotations.Nullable;
 
 /** One copy as the writer knows it. */
 final class Copy {
   static final long NEVER = Long.MAX_VALUE;
+  static final int MAX_RECORD_BYTES = 8192;
 
   final CopyPlace place;
   final Superblock superblock;
@@ -34,6 +36,9 @@ final class Copy {
   /** The superblock does not stand as it should. */
   boolean superblockDamaged;
 
+  /** What writes an area of it anew just now. */
+  @Nullable Build build;
+
   /** Writes of a checkpoint that are in flight, or were abandoned and may still be carried out. */
   int buildWrites;
 
@@ -51,6 +56,21 @@ final class Copy {
     this.place = place;
     this.superblock = superblock;
     this.lane = lane;
+  }
+
+  boolean isInStep() {
+    return state == CopyState.IN_STEP;
+  }
+
+  /** It takes no commits until it was built anew. */
+  void stale(String why) {
+    state = CopyState.STALE;
+    reason = why;
+    switching = false;
+  }
+
+  CopyReason asReason() {
+    return new CopyReason(place.copy(), place.spare(), reason);
   }
 
   boolean holds(long sequence) {

@@ -36,7 +36,7 @@ final class Loader {
 
   private record Place(MetadataCommand.CopySource source, long offsetBytes) {}
 
-  private final Writer writer;
+  private final Lanes lanes;
   private final UUID deviceId;
   private final Function<Geometry, RemapEntries> entries;
   private final Optional<CleanStop> cleanStop;
@@ -51,14 +51,14 @@ final class Loader {
   private boolean over;
 
   Loader(
-      Writer writer,
+      Lanes lanes,
       UUID deviceId,
       List<MetadataCommand.CopySource> sources,
       Function<Geometry, RemapEntries> entries,
       Optional<CleanStop> cleanStop,
       Optional<CopyConsent> consent,
       Loaded done) {
-    this.writer = writer;
+    this.lanes = lanes;
     this.deviceId = deviceId;
     this.entries = entries;
     this.cleanStop = cleanStop;
@@ -100,8 +100,8 @@ final class Loader {
         new ReadTask(
             reader,
             place.source().port(),
-            writer.newLane(Build.BUFFER_BYTES),
-            writer,
+            lanes.newLane(Build.BUFFER_BYTES),
+            lanes,
             () -> {
               readings.set(number, reader.result());
               readNext();
@@ -145,7 +145,7 @@ final class Loader {
       throw new IllegalStateException("a copy was read on a disk that is not there");
     }
     AreaReading area = CopyChoice.holding(reading, verdict.position().orElseThrow());
-    int window = writer.largestWindowBytes();
+    int window = lanes.largestWindowBytes();
     TableLoader loader =
         new TableLoader(
             reading.superblock().orElseThrow(),
@@ -156,8 +156,8 @@ final class Loader {
         new ReadTask(
             loader,
             port,
-            writer.newLane(window),
-            writer,
+            lanes.newLane(window),
+            lanes,
             () -> {
               Optional<String> failure = loader.failure();
               if (over) {

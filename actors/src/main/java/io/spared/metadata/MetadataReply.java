@@ -4,6 +4,7 @@ import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
 import io.spared.format.Position;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** What the metadata writer answers. Reasons are sentences for people. */
 public sealed interface MetadataReply {
@@ -138,7 +139,16 @@ public sealed interface MetadataReply {
     GONE
   }
 
-  record CopyReason(int copy, int spare, String reason) {}
+  record CopyReason(int copy, int spare, String reason) {
+    /** One after the other in a sentence. */
+    static String listed(List<CopyReason> reasons, String whereNone) {
+      return reasons.isEmpty()
+          ? whereNone
+          : reasons.stream()
+              .map(reason -> "copy " + reason.copy() + ": " + reason.reason())
+              .collect(Collectors.joining("; "));
+    }
+  }
 
   record CopyStatus(
       int copy,

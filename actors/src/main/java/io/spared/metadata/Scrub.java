@@ -20,7 +20,18 @@ import org.jspecify.annotations.Nullable;
  * go on meanwhile; whatever comes after the scrub of a copy began is not judged.
  */
 final class Scrub {
-  private final Writer writer;
+  /** Hears what it found. */
+  interface Owner {
+    void scrubDone(int verified, List<CopyReason> damaged);
+
+    /** Somebody else's stands where the copy was: the scrub is over. */
+    void fence(Copy copy, String sentence);
+  }
+
+  private final WriterContext context;
+  private final Lanes lanes;
+  private final CopyFaults faults;
+  private final Owner owner;
   private final ArrayDeque<Copy> left;
   private final int copies;
   private final List<CopyReason> damaged = new ArrayList<>();
@@ -28,8 +39,11 @@ final class Scrub {
   private @Nullable ReadTask reading;
   private boolean over;
 
-  Scrub(Writer writer, List<Copy> copies) {
-    this.writer = writer;
+  Scrub(WriterContext context, Lanes lanes, CopyFaults faults, Owner owner, List<Copy> copies) {
+    this.context = context;
+    this.lanes = lanes;
+    this.faults = faults;
+    this.owner = owner;
     this.left = new ArrayDeque<>(copies);
     this.copies = copies.size();
   }
@@ -58,14 +72,14 @@ final class Scrub {
     Copy copy = left.poll();
     if (copy == null) {
       over = true;
-      writer.scrubDone(verified, damaged);
+      owner.scrubDone(verified, damaged);
       return;
     }
     DiskPort port = copy.port;
     LogAppender log = copy.appender;
     if (copy.state != CopyState.IN_STEP || port == null || log == null) {
       damaged.add(new CopyReason(copy.place.copy(), copy.place.spare(), copy.reason));
-      writer.next(this::nextCopy);
+      lanes.next(this::nextCopy);
       return;
     }
     Position atLeast = copy.durable;
@@ -80,8 +94,8 @@ final class Scrub {
         new ReadTask(
             reader,
             port,
-            writer.newLane(Build.BUFFER_BYTES),
-            writer,
+            lanes.newLane(Build.BUFFER_BYTES),
+            lanes,
             () -> headsRead(copy, port, reader.result(), atLeast, buildId)));
   }
 
@@ -93,15 +107,15 @@ final class Scrub {
   private void headsRead(
       Copy copy, DiskPort port, CopyReading found, Position atLeast, long buildId) {
     Optional<String> foreign =
-        writer.rules().foreign(found, copy.superblock.deviceId(), writer.epoch());
+        context.rules().foreign(found, copy.superblock.deviceId(), context.history().epoch());
     if (foreign.isPresent()) {
       over = true;
-      writer.fence(copy, foreign.get());
+      owner.fence(copy, foreign.get());
       return;
     }
     if (copy.state != CopyState.IN_STEP) {
       // It left for a reason of its own, which is being dealt with.
-      writer.next(this::nextCopy);
+      lanes.next(this::nextCopy);
       return;
     }
     Optional<AreaReading> area =
@@ -132,8 +146,8 @@ final class Scrub {
         new ReadTask(
             loader,
             port,
-            writer.newLane(Build.BUFFER_BYTES),
-            writer,
+            lanes.newLane(Build.BUFFER_BYTES),
+            lanes,
             () -> tableRead(copy, loader.failure())));
   }
 
@@ -142,13 +156,13 @@ final class Scrub {
       damaged(copy, failure.get());
     } else {
       verified++;
-      writer.next(this::nextCopy);
+      lanes.next(this::nextCopy);
     }
   }
 
   private void damaged(Copy copy, String reason) {
     damaged.add(new CopyReason(copy.place.copy(), copy.place.spare(), reason));
-    writer.damaged(copy, reason);
-    writer.next(this::nextCopy);
+    faults.damaged(copy, reason);
+    lanes.next(this::nextCopy);
   }
 }

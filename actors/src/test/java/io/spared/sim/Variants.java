@@ -16,7 +16,7 @@ final class Variants {
   private static final String CHOICE = "actors/src/main/java/io/spared/format/CopyChoice.java";
   private static final String QUORUM = "actors/src/main/java/io/spared/metadata/QuorumRule.java";
   private static final String BUILD = "actors/src/main/java/io/spared/metadata/Build.java";
-  private static final String WRITER = "actors/src/main/java/io/spared/metadata/Writer.java";
+  private static final String COMMITS = "actors/src/main/java/io/spared/metadata/Commits.java";
   private static final String RULES = "actors/src/main/java/io/spared/metadata/WriterRules.java";
   private static final String AREA = "actors/src/main/java/io/spared/format/AreaBuilder.java";
   private static final String CHECKPOINTS =
@@ -228,7 +228,7 @@ final class Variants {
           new Variant(
                   "a checkpoint is based on a record of which only a part is applied",
                   "copies",
-                  WRITER,
+                  COMMITS,
                   "--left == 0 ? done.payload.position() : before;",
                   "--left < 0 ? before : done.payload.position();")
               .from(40_018),
@@ -249,7 +249,7 @@ final class Variants {
               "a checkpoint is written over the area in use",
               "copies",
               BUILD,
-              "area = writer.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();",
+              "area = context.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();",
               "area = copy.activeArea();"),
           new Variant(
               "a repair is made from an older state than it says",
@@ -260,7 +260,7 @@ final class Variants {
           new Variant(
               "a stale copy counts as one in step",
               "copies",
-              WRITER,
+              COMMITS,
               "} else if (!best.get().tail().equals(committed)) {",
               "} else if (best.get().tail().compareTo(committed) > 0) {"),
           new Variant(
