@@ -432,10 +432,13 @@ final class Serving {
             proved -> run.tell(new DeviceNews.DiskProved(run.number, disk, proved, queueId))));
   }
 
+  /** A disk that is not there proves nothing; requests may still end that were made before. */
   private void tellDisk(int disk, DiskCommand command) {
     ActorRef<DiskCommand> actor = diskActors.get(disk);
     if (actor != null) {
       actor.tell(command);
+    } else if (command instanceof DiskCommand.Prove prove) {
+      prove.answer().accept(false);
     }
   }
 

@@ -67,6 +67,18 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void whoDoubtsADiskThatHasGoneMeanwhileIsAnswered() {
+    List<SimAction> actions = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      actions.add(new SimAction(0, SimAction.Kind.DEFECT, 0, 17L * i, 0));
+    }
+    actions.add(new SimAction(208 * MILLI, SimAction.Kind.DISAPPEAR, 1, 0, 0));
+    actions.add(new SimAction(1000 * MILLI, SimAction.Kind.REAPPEAR, 1, 0, 0));
+    Workload busy = new Workload(16, 1000, 0.7, 0, 1, 0, 0, 0, 128, 8, 0, false);
+    staysFixed("daemon", new SimScript(4096, 512, 16 * 4096, 1, 1, List.of(busy, busy), actions));
+  }
+
+  @Test
   void theWholeDaemonRunsTheSameWayForTheSameSeed() {
     SimScript script = onAgeingMain();
     CoreRun.Options options = CoreCampaign.options("daemon");
