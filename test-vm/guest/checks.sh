@@ -1,0 +1,23 @@
+# What cases say things with, in the guest and on this machine. `fail` says why.
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+skip() { echo "$*"; exit 77; }
+note() { echo "note: $*"; }
+
+# eventually SECONDS COMMAND…: waits until the command succeeds.
+eventually() {
+  local until=$((SECONDS + $1)); shift
+  until "$@" > /dev/null 2>&1; do
+    [ $SECONDS -lt "$until" ] || { echo "never came true: $*" >&2; "$@" || true; return 1; }
+    sleep 0.1
+  done
+}
+
+# The command fails, and says something that matches the pattern.
+refuses() {
+  local pattern=$1 said; shift
+  if said=$("$@" 2>&1); then fail "should have failed: $*: $said"; fi
+  grep -Eq "$pattern" <<< "$said" || fail "said '$said' instead of '$pattern'"
+}
+
+same() { [ "$1" = "$2" ] || fail "expected '$2', found '$1'${3:+ ($3)}"; }
