@@ -54,9 +54,6 @@ public final class DeviceRequest {
   /** For the queue: cut to its end. */
   boolean cut;
 
-  /** For the queue: waits in one of its lists, and must not be put there again. */
-  boolean waiting;
-
   /** For the queue: its last step, after all parts, is a flush. */
   boolean flushing;
 

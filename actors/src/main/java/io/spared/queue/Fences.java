@@ -7,6 +7,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The fenced blocks as one queue knows them. There are few at a time (the relocator bounds them),
  * so they are searched one by one, and nearly always there is none.
+ *
+ * <p>A fence is <b>reached</b> when no write or discard of this queue on the block is with a disk,
+ * those abandoned to the kernel included. Lookup and submission are one step, and the step looks
+ * for fences, so none can follow until the fence is lifted. A failed write that waits is not with a
+ * disk; when it goes on and finds the fence, its data goes to the relocator.
  */
 final class Fences {
   /** One fence. */
@@ -22,28 +27,47 @@ final class Fences {
     }
   }
 
+  private final QueueContext context;
+  private final Parts parts;
+  private final int blockBytes;
+  private final int blockShift;
   private final ArrayList<Entry> entries = new ArrayList<>();
   private int unreached;
 
-  boolean isEmpty() {
-    return entries.isEmpty();
+  Fences(QueueContext context, Parts parts) {
+    this.context = context;
+    this.parts = parts;
+    this.blockBytes = context.geometry().blockBytes();
+    this.blockShift = Integer.numberOfTrailingZeros(blockBytes);
   }
 
-  /** Whether some fence still waits for writes in flight. */
-  boolean hasUnreached() {
-    return unreached > 0;
-  }
-
-  Entry add(long fenceId, long block) {
+  void add(long fenceId, long block) {
     Entry entry = new Entry(fenceId, block);
     entries.add(entry);
     unreached++;
-    return entry;
+    reachIfQuiet(entry);
   }
 
-  void reached(Entry entry) {
-    entry.reached = true;
-    unreached--;
+  /** Something that writes is off its disk: says which fences are reached by that. */
+  void reachAllQuiet() {
+    if (unreached == 0) {
+      return;
+    }
+    for (int i = 0; i < entries.size(); i++) {
+      Entry entry = entries.get(i);
+      if (!entry.reached) {
+        reachIfQuiet(entry);
+      }
+    }
+  }
+
+  private void reachIfQuiet(Entry entry) {
+    long from = entry.block << blockShift;
+    if (!parts.isChanging(from, from + blockBytes)) {
+      entry.reached = true;
+      unreached--;
+      context.report(new QueueReport.FenceReached(context.queueId(), entry.fenceId));
+    }
   }
 
   void refuse(long fenceId, Errno errno) {
@@ -67,8 +91,12 @@ final class Fences {
     }
   }
 
-  /** The fence on the lowest of these blocks, both included, or null. */
-  @Nullable Entry first(long firstBlock, long lastBlock) {
+  /** The fence on the lowest block among these bytes, or null. */
+  @Nullable Entry within(long fromBytes, long toBytes) {
+    return entries.isEmpty() ? null : first(fromBytes >>> blockShift, (toBytes - 1) >>> blockShift);
+  }
+
+  private @Nullable Entry first(long firstBlock, long lastBlock) {
     Entry found = null;
     for (Entry entry : entries) {
       if (entry.block >= firstBlock
@@ -78,13 +106,5 @@ final class Fences {
       }
     }
     return found;
-  }
-
-  int size() {
-    return entries.size();
-  }
-
-  Entry get(int i) {
-    return entries.get(i);
   }
 }

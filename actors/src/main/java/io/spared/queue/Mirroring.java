@@ -1,11 +1,17 @@
 package io.spared.queue;
 
+import io.spared.disk.DiskNumber;
+import io.spared.ffi.Errno;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
-import java.util.ArrayDeque;
+import io.spared.remap.Place;
+import io.spared.remap.TableReader;
 import org.jspecify.annotations.Nullable;
 
-/** What one queue knows of a replacement under way: {@link Mirror} says what it has to keep. */
+/**
+ * What one queue does while main is being replaced: {@link Mirror} has the argument. Where no
+ * replacement is under way it costs a write one comparison.
+ */
 final class Mirroring {
   /** What becomes of a piece of a write or discard on main. */
   enum Verdict {
@@ -19,9 +25,15 @@ final class Mirroring {
     UNRECORDED
   }
 
+  private final QueueContext context;
   private final Engine engine;
-  final ArrayDeque<DeviceRequest> waitForWindow = new ArrayDeque<>();
-  final ArrayDeque<DeviceRequest> waitForRecord = new ArrayDeque<>();
+  private final QueueDisks disks;
+  private final TableReader reader;
+  private final Parts parts;
+  private final Submission submission;
+  private final Line waitForPart;
+  final Line waitForWindow = new Line();
+  final Line waitForRecord = new Line();
 
   /** Null nearly always. */
   @Nullable Mirror now;
@@ -30,10 +42,23 @@ final class Mirroring {
   private int maxTransferBytes;
 
   /** The queue has yet to say that nothing is in flight in the window. */
-  boolean unreached;
+  private boolean unreached;
 
-  Mirroring(Engine engine) {
+  Mirroring(
+      QueueContext context,
+      Engine engine,
+      QueueDisks disks,
+      TableReader reader,
+      Parts parts,
+      Submission submission,
+      Line waitForPart) {
+    this.context = context;
     this.engine = engine;
+    this.disks = disks;
+    this.reader = reader;
+    this.parts = parts;
+    this.submission = submission;
+    this.waitForPart = waitForPart;
   }
 
   /** The new disk's port; null when there is none, or when it failed here. */
@@ -41,12 +66,11 @@ final class Mirroring {
     return port;
   }
 
-  int maxTransferBytes() {
-    return maxTransferBytes;
-  }
-
   void set(Mirror next) {
     Mirror before = now;
+    if (before != null && before.disk() != next.disk()) {
+      breakOff(null);
+    }
     now = next;
     unreached = true;
     if (before == null || before.disk() != next.disk()) {
@@ -60,9 +84,9 @@ final class Mirroring {
   }
 
   void off() {
+    breakOff(null);
     now = null;
     unreached = false;
-    detach();
   }
 
   void detach() {
@@ -94,6 +118,109 @@ final class Mirroring {
       return Verdict.UNRECORDED;
     }
     return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;
+  }
+
+  /**
+   * Does what the verdict says with the piece in the cut, or as much of it as both disks take;
+   * false when the request has to wait.
+   */
+  boolean submit(
+      Verdict verdict,
+      Mirror mirror,
+      DeviceRequest request,
+      Cut cut,
+      DiskPort mainPort,
+      long from,
+      long version) {
+    switch (verdict) {
+      case IN_WINDOW -> {
+        reader.end(version);
+        waitForWindow.add(request);
+        return false;
+      }
+      case UNRECORDED -> {
+        reader.end(version);
+        waitForRecord.add(request);
+        context.report(
+            new QueueReport.RecordWanted(context.queueId(), mirror.intents().regionOf(from)));
+        return false;
+      }
+      case NEITHER -> {
+        reader.end(version);
+        return true;
+      }
+      case BOTH, MAIN_ONLY -> {}
+    }
+    boolean zeroes = request.operation == DeviceRequest.Operation.WRITE_ZEROES;
+    if (zeroes && !submission.takeZeroes()) {
+      reader.end(version);
+      request.fail(Errno.ENOMEM, from, cut.endBytes - from);
+      return true;
+    }
+    DiskPort mirrorPort = port;
+    if (mirrorPort == null || parts.lacks(2)) {
+      reader.end(version);
+      waitForPart.add(request);
+      return false;
+    }
+    int most = Math.min(disks.maxTransferBytes(DiskNumber.MAIN), maxTransferBytes);
+    int length = (int) Math.min(cut.endBytes - from, zeroes ? Submission.ZEROES_BYTES : most);
+    cut.endBytes = from + length;
+    request.unfinishedParts += 2;
+    for (int i = 0; i < 2; i++) {
+      Part part = parts.take();
+      if (part == null) {
+        throw new IllegalStateException("a part that was counted is not there");
+      }
+      part.mirrors = i == 1;
+      part.zeroesByHand = zeroes;
+      submission.submit(
+          part,
+          request,
+          Place.MAIN,
+          i == 0 ? DiskNumber.MAIN : DiskNumber.REPLACEMENT,
+          i == 0 ? mainPort : mirrorPort,
+          from,
+          length,
+          i == 0 ? version : reader.begin());
+    }
+    return true;
+  }
+
+  /** Says so once nothing is in flight in the window. */
+  void reachIfQuiet() {
+    Mirror mirror = now;
+    if (!unreached
+        || mirror == null
+        || (mirror.hasWindow()
+            && parts.isChanging(mirror.windowFromBytes(), mirror.windowToBytes()))) {
+      return;
+    }
+    unreached = false;
+    context.report(new QueueReport.MirrorReached(context.queueId(), mirror.id()));
+  }
+
+  /** The new disk is used no more; null when nothing is wrong with it. */
+  void breakOff(@Nullable Errno why) {
+    DiskPort attached = port;
+    if (attached == null) {
+      return;
+    }
+    if (why != null) {
+      context.report(new QueueReport.MirrorFailed(context.queueId(), why));
+    }
+    for (int i = 0; i < parts.size(); i++) {
+      Part part = parts.get(i);
+      if (part.mirrors && part.state == Part.State.IN_FLIGHT) {
+        attached.cancel(part.io);
+      }
+    }
+    detach();
+  }
+
+  void forgetWaiting() {
+    waitForWindow.clear();
+    waitForRecord.clear();
   }
 
   /** Whether a write to main there, tried again, would not be a matter of main alone. */

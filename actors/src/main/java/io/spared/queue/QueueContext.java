@@ -27,4 +27,8 @@ public record QueueContext(
   public QueueContext {
     spares = Map.copyOf(spares);
   }
+
+  void report(QueueReport report) {
+    reports.accept(report);
+  }
 }

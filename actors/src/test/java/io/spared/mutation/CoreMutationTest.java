@@ -13,7 +13,11 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class CoreMutationTest {
   private static final String CUT = "io/spared/queue/Cut.java";
-  private static final String QUEUE = "io/spared/queue/DeviceQueue.java";
+  private static final String SUBMISSION = "io/spared/queue/Submission.java";
+  private static final String RELOCATIONS = "io/spared/queue/Relocations.java";
+  private static final String FENCES = "io/spared/queue/Fences.java";
+  private static final String FLOW = "io/spared/queue/RequestFlow.java";
+  private static final String ENDS = "io/spared/queue/PartEnds.java";
   private static final String DOUBTS = "io/spared/queue/DeviceDoubts.java";
   private static final String RELOCATION = "io/spared/relocation/Relocation.java";
   private static final String SLOTS = "io/spared/remap/Slots.java";
@@ -69,7 +73,7 @@ class CoreMutationTest {
         mutant(
             "the offset within the block is forgotten on the slot",
             1,
-            QUEUE,
+            SUBMISSION,
             "(Place.slot(place) << blockShift) + (offsetBytes & (blockBytes - 1))",
             "(Place.slot(place) << blockShift)",
             OF_QUEUE + "lostSectorsReadAsErrorsAtOnceAndTheOthersAreRead"),
@@ -157,7 +161,7 @@ class CoreMutationTest {
         mutant(
             "the relocator's error is taken for success",
             4,
-            QUEUE,
+            RELOCATIONS,
             "ticket.request().fail(errno, ticket.offsetBytes(), ticket.lengthBytes());",
             "",
             OF_QUEUE + "aMediaFaultOnAWriteGivesExactlyItsBlockToTheRelocator"),
@@ -171,16 +175,16 @@ class CoreMutationTest {
         mutant(
             "a fence is reached while a write is in flight",
             1,
-            QUEUE,
+            FENCES,
             "if (!parts.isChanging(from, from + blockBytes)) {",
             "if (!parts.isChanging(from, from)) {",
             OF_QUEUE + "aFenceIsReachedOnceNoWriteOfTheQueueIsInFlightOnTheBlock"),
         mutant(
             "writes pass a fence",
             1,
-            QUEUE,
-            "Fences.Entry fence = fenceWithin(from, cut.endBytes);",
-            "Fences.Entry fence = fenceWithin(from, from);",
+            FLOW,
+            "Fences.Entry fence = fences.within(from, cut.endBytes);",
+            "Fences.Entry fence = fences.within(from, from);",
             OF_QUEUE + "atAFenceWritesAndDiscardsWaitReadsDoNotAndThenTheyGoToTheNewPlace"),
         mutant(
             "data that comes after the image is put together is acknowledged with it",
@@ -206,14 +210,14 @@ class CoreMutationTest {
         mutant(
             "a flush is not passed down to spares",
             10,
-            QUEUE,
+            FLOW,
             "disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)",
             "disk == DiskNumber.MAIN",
             OF_QUEUE + "aFlushMakesDurableWhatWasWrittenToEveryDiskOfTheDevice"),
         mutant(
             "FUA is not passed down",
             10,
-            QUEUE,
+            SUBMISSION,
             "io.durable();",
             "",
             OF_QUEUE + "aFuaWriteIsDurableEverywhereItWentWithoutAFlush"),
@@ -227,7 +231,7 @@ class CoreMutationTest {
         mutant(
             "a spare that went away unflushed is left out of the flush",
             10,
-            QUEUE,
+            FLOW,
             "disk == DiskNumber.MAIN || doubts.isUnflushed(disk)",
             "disk == DiskNumber.MAIN",
             OF_QUEUE + "aSpareThatWentAwayUnflushedFailsTheNextFlushAndOneThatWasFlushedDoesNot"),
@@ -265,7 +269,7 @@ class CoreMutationTest {
         mutant(
             "writes go on where an abandoned write may still land",
             11,
-            QUEUE,
+            FLOW,
             "if (doubts.isInDoubt(from, cut.endBytes - from)) {",
             "if (doubts.isInDoubt(0, 0)) {",
             OF_QUEUE
@@ -273,7 +277,7 @@ class CoreMutationTest {
         mutant(
             "a request is used again while the kernel holds it",
             11,
-            QUEUE,
+            ENDS,
             "&& (part.io.held() || part.io.outcome() == Outcome.RELEASED);",
             "&& part.io.held() && part.io.outcome() == Outcome.RELEASED;",
             OF_QUEUE

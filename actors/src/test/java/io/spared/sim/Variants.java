@@ -4,7 +4,11 @@ import java.util.List;
 
 /** The deliberately broken versions that the simulation must catch; each was a bug somewhere. */
 final class Variants {
-  private static final String QUEUE = "actors/src/main/java/io/spared/queue/DeviceQueue.java";
+  private static final String FENCES = "actors/src/main/java/io/spared/queue/Fences.java";
+  private static final String FLOW = "actors/src/main/java/io/spared/queue/RequestFlow.java";
+  private static final String SUBMISSION = "actors/src/main/java/io/spared/queue/Submission.java";
+  private static final String ENDS = "actors/src/main/java/io/spared/queue/PartEnds.java";
+  private static final String ISOLATIONS = "actors/src/main/java/io/spared/queue/Isolations.java";
   private static final String CUT = "actors/src/main/java/io/spared/queue/Cut.java";
   private static final String DOUBTS = "actors/src/main/java/io/spared/queue/DeviceDoubts.java";
   private static final String RELOCATION =
@@ -47,15 +51,15 @@ final class Variants {
           new Variant(
               "no fence: the relocator does not wait for writes in flight",
               "queues",
-              QUEUE,
+              FENCES,
               "if (!parts.isChanging(from, from + blockBytes)) {",
               "if (from >= 0) {"),
           new Variant(
               "a fenced block still takes writes",
               "queues",
-              QUEUE,
-              "Fences.Entry fence = fenceWithin(from, cut.endBytes);",
-              "Fences.Entry fence = fenceWithin(from, cut.endBytes);"
+              FLOW,
+              "Fences.Entry fence = fences.within(from, cut.endBytes);",
+              "Fences.Entry fence = fences.within(from, cut.endBytes);"
                   + " if (fence != null && fence.refuses == null) { fence = null; }"),
           new Variant(
               "only the first block of a request is looked up",
@@ -72,7 +76,7 @@ final class Variants {
           new Variant(
               "the offset within the block is forgotten in its slot",
               "queues",
-              QUEUE,
+              SUBMISSION,
               ": (Place.slot(place) << blockShift) + (offsetBytes & (blockBytes - 1));",
               ": (Place.slot(place) << blockShift);"),
           new Variant(
@@ -141,19 +145,19 @@ final class Variants {
           new Variant(
               "FUA is not passed down",
               "queues",
-              QUEUE,
+              SUBMISSION,
               "if (request.fua && io.operation() == IoRequest.Operation.WRITE) {",
               "if (request.fua && io.operation() == IoRequest.Operation.FLUSH) {"),
           new Variant(
               "flush is not passed down to main",
               "queues",
-              QUEUE,
+              FLOW,
               "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
               "if (disk != DiskNumber.MAIN && context.table().isSpareInUse(disk)) {"),
           new Variant(
               "flush is not passed down to spares",
               "queues",
-              QUEUE,
+              FLOW,
               "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
               "if (disk == DiskNumber.MAIN) {"),
           new Variant(
@@ -171,7 +175,7 @@ final class Variants {
           new Variant(
               "doubt ends with the timeout, not with the kernel's word",
               "queues",
-              QUEUE,
+              ENDS,
               "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);",
               "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);"
                   + " doubts.remove(part.doubt);"),
@@ -185,13 +189,13 @@ final class Variants {
           new Variant(
               "a request is used again while the kernel holds it",
               "queues",
-              QUEUE,
+              ENDS,
               "if (comesBack(part, outcome)) { // Entered",
               "if (comesBack(part, outcome) && part.offsetBytes < 0) { // Entered"),
           new Variant(
               "sectors that stay unreadable are returned as read",
               "queues",
-              QUEUE,
+              ISOLATIONS,
               "if (isolation.failed(toBeProved)) {"
                   + " request.fail(Errno.EIO, from, isolation.cursorBytes() - from); }",
               "isolation.failed(toBeProved);"),
