@@ -15,9 +15,10 @@ make_failing() {
   echo "0 $sectors linear $disk 0" | dm_create "$failing"; at_end "dmsetup remove --retry $failing"
 }
 
-case_an_error_below_is_an_error_at_its_own_place_only() {
+# An error in the middle of a request is an error for all of it, and for nothing else: a driver may take a part for the whole.
+errors_at_their_place() {
   make_failing
-  trial t --main "/dev/mapper/$failing" --number "$number"
+  trial t --main "/dev/mapper/$failing" --number "$number" --copying "$1"
   dd if=/dev/urandom of=data bs=1M count=32 status=none
   dd if=data of="$device" bs=1M oflag=direct status=none
   dm_switch "$failing" <<T
@@ -25,19 +26,30 @@ case_an_error_below_is_an_error_at_its_own_place_only() {
 1000 8 error
 1008 $((sectors - 1008)) linear $disk 1008
 T
+  local said='Input/output error|No data available' size
+  # The disk itself fails there.
+  refuses "$said" dd if="/dev/mapper/$failing" of=/dev/null bs=512 skip=1003 count=1 iflag=direct
   # A megabyte that holds the bad range fails; its neighbours to the sector are right.
-  refuses 'Input/output error|No data available' dd if="$device" of=/dev/null bs=1M count=1 iflag=direct
+  refuses "$said" dd if="$device" of=/dev/null bs=1M count=1 iflag=direct
+  for size in 64 4; do refuses "$said" dd if="$device" of=/dev/null bs=${size}k skip=$((500 / size)) count=1 iflag=direct; done
   dd if="$device" of=head bs=512 count=1000 iflag=direct status=none
   cmp -n 512000 data head
   dd if="$device" of=tail bs=512 skip=1008 count=4096 iflag=direct status=none
   cmp -i $((1008 * 512)):0 -n $((4096 * 512)) data tail
-  refuses 'Input/output error|No data available' dd if="$device" of=/dev/null bs=512 skip=1003 count=1 iflag=direct
+  refuses "$said" dd if="$device" of=/dev/null bs=512 skip=1003 count=1 iflag=direct
+  # Nothing that was written in part is called written.
+  refuses "$said" dd if=data of="$device" bs=64k seek=7 skip=7 count=1 oflag=direct
+  refuses "$said" dd if=data of="$device" bs=4k seek=125 skip=125 count=1 oflag=direct
+  dd if=data of="$device" bs=4k seek=126 skip=126 count=1 oflag=direct status=none
   # The disk is well again.
   echo "0 $sectors linear $disk 0" | dm_switch "$failing"
   dd if="$device" of=back bs=1M iflag=direct status=none
   cmp data back
   trial_ends t stop
 }
+
+case_an_error_below_is_an_error_at_its_own_place_only() { errors_at_their_place daemon; }
+case_an_error_below_is_an_error_at_its_own_place_only_where_the_driver_copies() { errors_at_their_place driver; }
 
 case_a_disk_that_hangs_fails_its_requests_at_their_deadline_and_nothing_else() {
   make_failing

@@ -39,7 +39,8 @@ import org.jspecify.annotations.Nullable;
  *       other.
  *   <li>A tag that arrived is committed exactly once, or left unanswered only when the device is
  *       left to a next server, which gets the request again. It is committed with success only when
- *       the device's queue ended the request, for a READ only after the data were delivered.
+ *       the device's queue ended the request without an error in any part of it ({@link
+ *       UblkResults} says why), for a READ only after the data were delivered.
  *   <li>A buffer that the driver may fill (fetched with the tag) is given back only when the tag is
  *       over; one that a failed request may still be written from or read into by the kernel is not
  *       used for the next request: the tag gets another.

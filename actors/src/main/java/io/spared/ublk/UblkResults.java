@@ -5,32 +5,26 @@ import io.spared.ffi.ublk.UblkQueuePort;
 import io.spared.queue.DeviceRequest;
 
 /**
- * What is committed for a request that has ended.
+ * What is committed for a request that has ended: all of it, or an error.
  *
- * <p>The driver takes a count of bytes for READ and WRITE: a short count completes that much, and
- * the rest comes again as a request of its own. So a request that failed in a part is answered with
- * what lies before the first bad byte, and the program above is told of the error where it is. A
- * count of 0 would have a WRITE repeated for ever, and is never given.
+ * <p>The driver takes a count of bytes for READ and WRITE, and what a count below the request's
+ * length means depends on the kernel: up to Linux 7.2 the rest came again as a request of its own,
+ * but where the server copies ("user copy") the driver of 7.3 ends the whole request as done. A
+ * program then has memory that nobody filled, or believes in a write that did not happen. So a
+ * count is committed only for a request of which every byte was moved; one that failed anywhere
+ * fails as a whole, whatever is known of its parts.
  */
 final class UblkResults {
   private UblkResults() {}
 
   static int of(DeviceRequest request) {
     Errno errno = request.errno();
-    boolean moves =
-        request.operation() == DeviceRequest.Operation.READ
-            || request.operation() == DeviceRequest.Operation.WRITE;
-    if (errno == null) {
-      return moves ? (int) request.lengthBytes() : 0;
-    }
-    if (!moves || request.badRangeCount() == 0) {
+    if (errno != null) {
       return UblkQueuePort.failure(errno);
     }
-    long firstBad = Long.MAX_VALUE;
-    for (int i = 0; i < request.badRangeCount(); i++) {
-      firstBad = Math.min(firstBad, request.badOffsetBytes(i));
-    }
-    long good = Math.min(firstBad - request.offsetBytes(), request.lengthBytes());
-    return good > 0 ? (int) good : UblkQueuePort.failure(errno);
+    return switch (request.operation()) {
+      case READ, WRITE -> (int) request.lengthBytes();
+      case FLUSH, DISCARD, WRITE_ZEROES -> 0;
+    };
   }
 }
