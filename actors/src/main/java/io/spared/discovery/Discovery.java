@@ -510,13 +510,13 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
   }
 
   private void rememberAdopted(List<Judgement> judgements) {
-    Set<String> serials = new HashSet<>();
+    Set<AdoptedDisk> disks = new HashSet<>();
     for (Judgement judgement : judgements) {
-      judgement.setUp().flatMap(SetUp::adoptedSerial).ifPresent(serials::add);
+      judgement.setUp().flatMap(SetUp::adopted).ifPresent(disks::add);
     }
-    if (!serials.isEmpty()) {
+    if (!disks.isEmpty()) {
       HostMemory memory = parts.memory();
-      parts.blocking().execute(() -> memory.rememberAdopted(serials));
+      parts.blocking().execute(() -> memory.rememberAdopted(disks));
     }
   }
 

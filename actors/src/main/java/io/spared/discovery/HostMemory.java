@@ -18,11 +18,11 @@ public interface HostMemory {
   void remember(Remembered remembered);
 
   /**
-   * The serial numbers of disks that were adopted, for udev: they look like any other disk, and
-   * nothing else may mount them. Those that are not named any more stay, since a disk that is away
-   * today may be back tomorrow.
+   * Disks that were adopted, for udev: they look like any other disk, and nothing else may mount
+   * them. Those that are not named any more stay, since a disk that is away today may be back
+   * tomorrow.
    */
-  void rememberAdopted(Set<String> serials);
+  void rememberAdopted(Set<AdoptedDisk> disks);
 
   /** Whether a person switched automatic activation on or off. */
   void rememberAutomatic(boolean on);

@@ -11,7 +11,7 @@ import java.util.UUID;
  *
  * @param name as its metadata says
  * @param position the newest state found on its copies
- * @param adoptedSerial the serial number of main when it was adopted, and so looks like any disk
+ * @param adopted main when it was adopted and has a serial number
  */
 public record SetUp(
     UUID deviceId,
@@ -19,7 +19,7 @@ public record SetUp(
     Position position,
     DiskAddress main,
     List<DiskAddress> spares,
-    Optional<String> adoptedSerial) {
+    Optional<AdoptedDisk> adopted) {
   public SetUp {
     spares = List.copyOf(spares);
   }

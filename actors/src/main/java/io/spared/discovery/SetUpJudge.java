@@ -363,7 +363,11 @@ public final class SetUpJudge {
                     foundMain.address(),
                     spareDisks(image.get()).stream().map(DiskFinding::address).toList(),
                     image.get().form() == Form.ADOPT
-                        ? foundMain.identity().serial()
+                        ? foundMain
+                            .identity()
+                            .serial()
+                            .map(serial ->
+                                new AdoptedDisk(serial, foundMain.identity().kernelName()))
                         : Optional.empty()));
       }
       Decision decision;

@@ -74,8 +74,8 @@ class DiscoveryTest {
         }
 
         @Override
-        public void rememberAdopted(Set<String> serials) {
-          adopted.addAll(serials);
+        public void rememberAdopted(Set<AdoptedDisk> disks) {
+          disks.forEach(disk -> adopted.add(disk.serial()));
         }
 
         @Override

@@ -1,6 +1,7 @@
 package io.spared.sim;
 
 import io.spared.device.DeviceSettings;
+import io.spared.discovery.AdoptedDisk;
 import io.spared.discovery.BlockDevice;
 import io.spared.discovery.Discovery;
 import io.spared.discovery.DiscoveryCommand;
@@ -108,7 +109,7 @@ final class HostedDiscovery {
     }
 
     @Override
-    public void rememberAdopted(Set<String> serials) {}
+    public void rememberAdopted(Set<AdoptedDisk> disks) {}
 
     @Override
     public void rememberAutomatic(boolean on) {}

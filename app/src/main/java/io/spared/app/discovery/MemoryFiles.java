@@ -1,6 +1,7 @@
 package io.spared.app.discovery;
 
 import io.spared.device.CleanStops;
+import io.spared.discovery.AdoptedDisk;
 import io.spared.discovery.HostMemory;
 import io.spared.discovery.Remembered;
 import io.spared.format.Epoch;
@@ -35,6 +36,7 @@ public final class MemoryFiles implements HostMemory {
 
   private final Path directory;
   private final CleanStops cleanStops;
+  private final AdoptedMarks adopted;
 
   /** So that two threads never write one file: a few, since a lock is held over a flush. */
   private final Object[] locks = {
@@ -47,6 +49,7 @@ public final class MemoryFiles implements HostMemory {
   public MemoryFiles(Path directory, CleanStops cleanStops) {
     this.directory = directory;
     this.cleanStops = cleanStops;
+    this.adopted = new AdoptedMarks(directory.resolveSibling("adopted"), Path.of("/"));
   }
 
   @Override
@@ -126,20 +129,9 @@ public final class MemoryFiles implements HostMemory {
     }
   }
 
-  /** An empty file for each, whose name the udev rules look for. */
   @Override
-  public void rememberAdopted(Set<String> serials) {
-    for (String serial : serials) {
-      Path file = directory.resolveSibling("adopted").resolve(serial.replace('/', '_'));
-      try {
-        if (!Files.exists(file)) {
-          Files.createDirectories(directory.resolveSibling("adopted"));
-          Files.createFile(file);
-        }
-      } catch (IOException e) {
-        log.warn("{}: cannot be made, so udev may let others use the disk: {}", file, e.toString());
-      }
-    }
+  public void rememberAdopted(Set<AdoptedDisk> disks) {
+    disks.forEach(adopted::mark);
   }
 
   @Override

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -50,13 +49,6 @@ class MemoryFilesTest {
     memory().remember(at(2, 900));
 
     assertThat(memory().read().remembered()).isEqualTo(Map.of(DEVICE, at(3, 7)));
-  }
-
-  @Test
-  void anAdoptedDiskIsMarkedForUdev() {
-    memory().rememberAdopted(Set.of("WD/1"));
-
-    assertThat(scratch.resolve("adopted/WD_1")).isEmptyFile();
   }
 
   @Test

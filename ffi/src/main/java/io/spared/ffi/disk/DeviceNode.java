@@ -110,11 +110,14 @@ final class DeviceNode {
         .findFirst();
   }
 
-  /** Names under which people know it, such as /dev/disk/by-id/... */
+  /**
+   * Names under which people know it, such as /dev/disk/by-id/... Not those by the number that the
+   * kernel gave the disk when it came: after a reboot another disk has it.
+   */
   List<String> links() {
     List<String> links = new ArrayList<>();
     for (String line : udev) {
-      if (line.startsWith("S:")) {
+      if (line.startsWith("S:") && !line.startsWith("S:disk/by-diskseq/")) {
         links.add("/dev/" + line.substring(2));
       }
     }

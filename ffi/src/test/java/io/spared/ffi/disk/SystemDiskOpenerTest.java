@@ -246,7 +246,8 @@ class SystemDiskOpenerTest {
     Files.writeString(disk.resolve("sdx1/dev"), "8:17\n");
     Files.writeString(root.resolve("sys/block/dm-0/dm/name"), "vg-home\n");
     Files.writeString(
-        root.resolve("run/udev/data/b8:16"), "S:disk/by-id/ata-ST4000\nE:ID_WWN=0x5000c500\n");
+        root.resolve("run/udev/data/b8:16"),
+        "S:disk/by-diskseq/9\nS:disk/by-id/ata-ST4000\nE:ID_WWN=0x5000c500\n");
     DeviceNode node = new DeviceNode(new HostFiles(root), 8, 16);
     assertThat(node.kernelName()).isEqualTo("sdx");
     assertThat(node.model()).contains("ST4000 OLD");
