@@ -108,21 +108,25 @@ final class Assembly {
     return metadataInbox;
   }
 
-  /** Opens main and every spare, all at once. */
+  /** Opens main, and then every spare, all at once. */
   void begin() {
+    openMain(run.settings.main());
+    run.later(
+        "assembly",
+        run.settings.deadlines().open().toNanos(),
+        new DeviceNews.AssemblyOverdue(run.number));
+  }
+
+  /** Only whoever has main asks for the spares: then what they answer stays true. */
+  private void attachSpares() {
     DeviceSettings settings = run.settings;
-    answersAwaited = 1 + settings.spares().size();
-    openMain(settings.main());
+    answersAwaited = settings.spares().size();
     ActorRef<SpareReply> inbox =
         run.inbox(
             SpareReply.class, "spares", reply -> new DeviceNews.FromSpares(run.number, reply));
     for (DiskAddress spare : settings.spares()) {
       run.parts.spares().tell(new SpareCommand.Attach(spare, settings.name(), inbox));
     }
-    run.later(
-        "assembly",
-        settings.deadlines().open().toNanos(),
-        new DeviceNews.AssemblyOverdue(run.number));
   }
 
   private void openMain(DiskAddress address) {
@@ -158,7 +162,8 @@ final class Assembly {
         switch (news) {
           case DeviceNews.MainOpened opened -> {
             cleanStops = opened.cleanStops();
-            yield answered();
+            attachSpares();
+            yield Optional.empty();
           }
           case DeviceNews.MainNotOpened failed -> mainNotOpened(failed.failure());
           case DeviceNews.FromSpares spares -> fromSpares(spares.reply());
@@ -360,6 +365,16 @@ final class Assembly {
     if (owner.isPresent() && !takingOver) {
       return Optional.of(new Fact.Unusable(ownedBy(owner.get(), candidate.image().epoch())));
     }
+    List<DiskAddress> busy = busyFor(candidate.deviceId());
+    if (!busy.isEmpty()) {
+      return Optional.of(
+          new Fact.Blocked(
+              "requests of an earlier start of it are still with "
+                  + busy.stream().map(Object::toString).collect(Collectors.joining(", "))
+                  + " and might change what is written there; it waits until the disk has ended"
+                  + " them"));
+    }
+    attached.values().forEach(spare -> run.writesTo(spare, candidate.deviceId()));
     chosen = candidate;
     Disk main = run.main().disk();
     long expected = candidate.image().cleanMark().map(CleanMark::headsHash).orElse(0L);
@@ -381,6 +396,14 @@ final class Assembly {
     headsReading = reading;
     reading.begin();
     return headsAnswered();
+  }
+
+  /** The spares that have not ended all that an earlier life of the device asked of them. */
+  private List<DiskAddress> busyFor(UUID deviceId) {
+    return attached.values().stream()
+        .filter(spare -> spare.busyFor().contains(deviceId))
+        .map(SpareReply.Attached::address)
+        .toList();
   }
 
   /** The other host that may serve it still. */

@@ -101,6 +101,11 @@ final class Run {
     context.watch(spare.keeper());
   }
 
+  /** To be said before the first write there. */
+  void writesTo(SpareReply.Attached spare, UUID deviceId) {
+    parts.spares().tell(new SpareCommand.Uses(spare.spareId(), deviceId, spare.user()));
+  }
+
   /** The spare goes back before the run ends. */
   void usesNoMore(SpareReply.Attached spare) {
     if (!spares.remove(spare)) {

@@ -70,6 +70,11 @@ final class RunPorts {
       attached.remove(this);
       port.detach();
     }
+
+    @Override
+    public void whenLeft(Runnable task) {
+      port.whenLeft(task);
+    }
   }
 
   private final class View implements Disk {

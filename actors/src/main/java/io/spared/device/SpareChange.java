@@ -155,6 +155,12 @@ final class SpareChange {
             attached.address() + ": is spare " + member.index() + " of this device already");
       }
     }
+    if (attached.busyFor().contains(image.deviceId())) {
+      return refuse(
+          attached.address()
+              + ": requests that this device asked of it before are still with the disk; try again"
+              + " when it has ended them");
+    }
     index = nextIndex(image);
     if (index > Place.SPARES_MAX - 1) {
       return refuse(

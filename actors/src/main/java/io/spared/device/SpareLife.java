@@ -246,6 +246,7 @@ final class SpareLife {
   private void commit(SpareChange going) {
     SpareReply.Attached spare = going.spare();
     if (spare != null) {
+      run.writesTo(spare, image.deviceId());
       DiskPort port = run.attachWriter(spare);
       changePort = port;
       keeper.comes(spare);
@@ -593,13 +594,14 @@ final class SpareLife {
             .map(Map.Entry::getKey)
             .findFirst()
             .orElse(null);
-    if (index == null || resting || isUnsafe(index)) {
+    if (index == null || resting || back.busyFor().contains(image.deviceId()) || isUnsafe(index)) {
       detach(back.spareId());
       return List.of();
     }
     away.remove(index);
     failed.remove(index);
     triedToLeave.remove(index);
+    run.writesTo(back, image.deviceId());
     DiskPort port = run.attachWriter(back);
     keeper.comes(back);
     serving.attach(index, back);

@@ -39,6 +39,12 @@ public sealed interface SpareCommand permits SpareCommand.Public, SpareNews {
       ActorRef<SpareReply> replyTo)
       implements Public {}
 
+  /**
+   * From now on this user writes there for the device. Told before its first write, so that a later
+   * start of the device learns of writes that this one left behind.
+   */
+  record Uses(UUID spareId, UUID deviceId, ActorRef<SpareReply> user) implements Public {}
+
   /** This user does not use the spare any more; it is closed when nobody does. */
   record Detach(UUID spareId, ActorRef<SpareReply> user) implements Public {}
 

@@ -14,10 +14,12 @@ import io.spared.monitor.MonitorCommand;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -45,9 +47,19 @@ import org.jspecify.annotations.Nullable;
  * since nobody else may write there. Only where another's table or a newer one stands nothing is
  * written any more.
  *
- * <p>Invariant: a spare that somebody uses is open, and one that nobody uses is closed soon. A user
- * is whoever asked for it, from the answer until it detaches or ends, however it ends: it is
- * watched. So an answer that nobody hears any more keeps nothing open.
+ * <p>Invariant: a spare that somebody uses, or that has requests of a former user, is open, and any
+ * other is closed soon. A user is whoever asked for it, from the answer until it detaches or ends,
+ * however it ends: it is watched. So an answer that nobody hears any more keeps nothing open.
+ *
+ * <p>Invariant (9 and 11): no write of an earlier life of a device lands beside those of a later
+ * one. A device that ends may leave requests behind which its disk has not answered, and here its
+ * end closes nothing while others use the disk, or for the short time in which an unused one is
+ * kept open. So every user has a share of its own, which knows when its last request has come back,
+ * and says for which device it writes before it does ({@link SpareCommand.Uses}). An answer to
+ * {@link SpareCommand.Attach} names the devices of all other shares that are not empty. A device
+ * that finds itself there has read too early, gives everything back, and asks again later; one that
+ * does not may rely on what it reads: it has main, which only one life of a device has at a time,
+ * from before it asked until after it ends, so no other share for it can come meanwhile.
  *
  * <p>A crash of it loses nothing but the questions on their way: what was answered is durable. Its
  * disk is closed, so every device that uses it watches this actor, and is assembled again from its
@@ -74,6 +86,11 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   private final DiskClaim claim;
   private final ArrayDeque<SpareCommand.Public> waiting = new ArrayDeque<>();
   private final Map<ActorRef<SpareReply>, User> users = new LinkedHashMap<>();
+
+  /** All whose requests may be with the disk, by the number of their share: users, and former. */
+  private final Map<Long, User> shares = new LinkedHashMap<>();
+
+  private long lastShare;
   private @Nullable DiskPort port;
   private @Nullable TableStore store;
   private @Nullable SpareTable table;
@@ -81,8 +98,24 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   private int warnedPercent;
   private boolean stopping;
 
-  /** A device that uses it, and how often it asked. */
-  private record User(String device, int times) {}
+  /** Somebody who uses it for a device, or has and left requests behind. */
+  private static final class User {
+    final ActorRef<SpareReply> inbox;
+    final String device;
+    final SpareShare share;
+
+    /** How often it asked. */
+    int times;
+
+    /** Once it writes there. */
+    Optional<UUID> deviceId = Optional.empty();
+
+    User(ActorRef<SpareReply> inbox, String device, SpareShare share) {
+      this.inbox = inbox;
+      this.device = device;
+      this.share = share;
+    }
+  }
 
   /** Another's table stands on the disk: nothing is written there any more. */
   private boolean foreign;
@@ -177,7 +210,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
               ? this
               : giveUp(address + ": opening and reading it takes too long; it may hang", true);
       case SpareDiskCommand.CloseIfUnused close -> {
-        if (users.isEmpty() && waiting.isEmpty() && (store == null || !store.isBusy())) {
+        if (shares.isEmpty() && waiting.isEmpty() && (store == null || !store.isBusy())) {
           yield Behaviors.stopped();
         }
         if (users.isEmpty()) {
@@ -188,6 +221,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       case SpareDiskCommand.CheckDue due -> asked(new SpareCommand.Check(spareId()));
       case SpareDiskCommand.UserEnded ended -> {
         gone(ended.user());
+        yield this;
+      }
+      case SpareDiskCommand.ShareEmpty empty -> {
+        shares.remove(empty.share());
         yield this;
       }
       case SpareDiskCommand.Stop stop -> {
@@ -321,6 +358,11 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   private @Nullable String gaveUpWith;
 
   private Behavior<SpareDiskCommand> asked(SpareCommand.Public command) {
+    if (command instanceof SpareCommand.Uses uses) {
+      // Takes no time and no room, and may not be refused.
+      uses(uses);
+      return this;
+    }
     if (waiting.size() >= MOST_WAITING) {
       refuse(command, address + ": too many questions at once", true);
       return this;
@@ -339,6 +381,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       switch (command) {
         case SpareCommand.Attach attach -> attach(attach, table);
         case SpareCommand.Prepare prepare -> prepare(prepare, table);
+        case SpareCommand.Uses uses -> {}
         case SpareCommand.Detach detach -> detach(detach);
         case SpareCommand.Lend lend -> lend(lend, table, store);
         case SpareCommand.LendPlaces lend -> lendPlaces(lend, table, store);
@@ -413,27 +456,65 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
       refuse(attach, address + ": is closed", true);
       return;
     }
-    User before = users.get(attach.replyTo());
-    users.put(attach.replyTo(), new User(attach.device(), before == null ? 1 : before.times() + 1));
-    if (before == null) {
+    User user = users.get(attach.replyTo());
+    if (user == null) {
+      user = newUser(attach, disk);
+      users.put(attach.replyTo(), user);
       getContext().watchWith(attach.replyTo(), new SpareDiskCommand.UserEnded(attach.replyTo()));
     }
+    user.times++;
     attach
         .replyTo()
         .tell(
             new SpareReply.Attached(
                 address,
                 now.spareId(),
-                disk,
+                user.share,
+                busyForOthersThan(user),
                 lendings(now.lent()),
                 attach.replyTo(),
                 getContext().getSelf()));
   }
 
+  private User newUser(SpareCommand.Attach attach, Disk disk) {
+    long number = ++lastShare;
+    ActorRef<SpareDiskCommand> self = getContext().getSelf();
+    User user =
+        new User(
+            attach.replyTo(),
+            attach.device(),
+            new SpareShare(disk, () -> self.tell(new SpareDiskCommand.ShareEmpty(number))));
+    shares.put(number, user);
+    return user;
+  }
+
+  private Set<UUID> busyForOthersThan(User asking) {
+    Set<UUID> devices = new HashSet<>();
+    for (User user : shares.values()) {
+      if (user != asking) {
+        user.deviceId.ifPresent(devices::add);
+      }
+    }
+    return devices;
+  }
+
+  /** Its user may have ended before this came, and left its first writes behind. */
+  private void uses(SpareCommand.Uses uses) {
+    User last = null;
+    for (User user : shares.values()) {
+      if (user.inbox.equals(uses.user())) {
+        last = user;
+      }
+    }
+    if (last != null) {
+      last.deviceId = Optional.of(uses.deviceId());
+    }
+  }
+
   private void detach(SpareCommand.Detach detach) {
     User user = users.get(detach.user());
-    if (user != null && user.times() > 1) {
-      users.put(detach.user(), new User(user.device(), user.times() - 1));
+    if (user != null && user.times > 1) {
+      user.times--;
       return;
     }
     if (user != null) {
@@ -443,7 +524,10 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
   }
 
   private void gone(ActorRef<SpareReply> user) {
-    users.remove(user);
+    User gone = users.remove(user);
+    if (gone != null) {
+      gone.share.end();
+    }
     if (users.isEmpty()) {
       timers.startSingleTimer(new SpareDiskCommand.CloseIfUnused(), UNUSED);
     }
@@ -591,7 +675,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
         now.diskBytes(),
         now.lent().stream().mapToLong(SpareTable.Lent::lengthBytes).sum(),
         Extents.freeBytes(now),
-        users.values().stream().map(User::device).distinct().sorted().toList(),
+        users.values().stream().map(user -> user.device).distinct().sorted().toList(),
         "well");
   }
 
@@ -624,6 +708,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
           lend.replyTo().tell(new SpareReply.NotLent(lend.spareId(), sentence));
       case SpareCommand.TakeBack back ->
           back.replyTo().tell(new SpareReply.NotTakenBack(back.spareId(), sentence));
+      case SpareCommand.Uses uses -> {}
       case SpareCommand.Detach detach -> {}
       case SpareCommand.Check check -> {}
       case SpareCommand.GetUsage usage -> usage.replyTo().tell(List.of());

@@ -21,6 +21,9 @@ sealed interface SpareDiskCommand {
   /** Somebody who used it has ended, and so uses it no more. */
   record UserEnded(ActorRef<SpareReply> user) implements SpareDiskCommand {}
 
+  /** The last request of somebody who used it has come back. */
+  record ShareEmpty(long share) implements SpareDiskCommand {}
+
   /** Time to look at the tables on the disk. */
   record CheckDue() implements SpareDiskCommand {}
 

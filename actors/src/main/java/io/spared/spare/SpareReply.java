@@ -4,6 +4,7 @@ import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.format.ExtentKind;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 
@@ -13,6 +14,10 @@ public sealed interface SpareReply {
   /**
    * The spare is open and its table is read.
    *
+   * @param disk as this user has it; not to be closed
+   * @param busyFor devices for which others write there, or did and left requests behind that have
+   *     not come back: whoever is one of these devices may not write there, nor believe what it
+   *     reads, until it is asked for again and the device is not among them
    * @param lent everything that is lent, to whomever: a device finds its own by its identifier
    * @param user who asked for it, and so uses it
    * @param keeper does not end while the spare is attached, but by a crash, and closes the disk
@@ -21,11 +26,13 @@ public sealed interface SpareReply {
       DiskAddress address,
       UUID spareId,
       Disk disk,
+      Set<UUID> busyFor,
       List<Lending> lent,
       ActorRef<SpareReply> user,
       ActorRef<?> keeper)
       implements SpareReply {
     public Attached {
+      busyFor = Set.copyOf(busyFor);
       lent = List.copyOf(lent);
     }
   }

@@ -81,6 +81,7 @@ public final class Spares extends AbstractBehavior<SpareCommand> {
           disk(prepare.address()).tell(new SpareDiskCommand.Asked(prepare));
         }
       }
+      case SpareCommand.Uses uses -> route(uses.spareId(), uses);
       case SpareCommand.Detach detach -> route(detach.spareId(), detach);
       case SpareCommand.Lend lend -> route(lend.spareId(), lend);
       case SpareCommand.LendPlaces lend -> route(lend.spareId(), lend);

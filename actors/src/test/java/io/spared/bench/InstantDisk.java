@@ -51,4 +51,7 @@ final class InstantDisk implements Disk, DiskPort {
 
   @Override
   public void detach() {}
+
+  @Override
+  public void whenLeft(Runnable task) {}
 }

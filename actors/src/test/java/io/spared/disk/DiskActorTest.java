@@ -449,6 +449,11 @@ class DiskActorTest {
           detached++;
           port.detach();
         }
+
+        @Override
+        public void whenLeft(Runnable task) {
+          port.whenLeft(task);
+        }
       };
     }
 

@@ -91,6 +91,9 @@ final class CrashEngine implements Engine {
 
     @Override
     public void detach() {}
+
+    @Override
+    public void whenLeft(Runnable task) {}
   }
 
   CrashDisk disk(byte[] bytes) {

@@ -59,6 +59,11 @@ final class NoZeroesDisk implements Disk {
       public void detach() {
         port.detach();
       }
+
+      @Override
+      public void whenLeft(Runnable task) {
+        port.whenLeft(task);
+      }
     };
   }
 

@@ -48,6 +48,9 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     /** Write every sector, flush, read every sector; then say so. */
     record WriteAndReadAll(Runnable done) implements Command {}
 
+    /** Read every sector; then say so. */
+    record ReadAll(Runnable done) implements Command {}
+
     /** Ask for nothing more. */
     record Quiet() implements Command {}
 
@@ -194,6 +197,12 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
         sweepDone = all.done();
         sweepAt = 0;
         sweepStage = 0;
+        go();
+      }
+      case Command.ReadAll all -> {
+        sweepDone = all.done();
+        sweepAt = 0;
+        sweepStage = 2;
         go();
       }
       case Command.Quiet q -> quiet = true;

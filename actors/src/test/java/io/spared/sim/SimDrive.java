@@ -340,7 +340,7 @@ public final class SimDrive {
         }
       }
       world.unschedule(operation);
-      operation.port().disk().inFlight--;
+      operation.port().leftDrive();
     }
     inFlight.clear();
     int policy = random.below(5);
@@ -548,7 +548,7 @@ public final class SimDrive {
       inFlight.set(operation.indexInDrive, last);
       last.indexInDrive = operation.indexInDrive;
     }
-    operation.port().disk().inFlight--;
+    operation.port().leftDrive();
   }
 
   void finish(SimOperation operation) {

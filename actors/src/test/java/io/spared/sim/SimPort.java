@@ -10,6 +10,8 @@ final class SimPort implements DiskPort, Ledger.Carrier {
   private final SimDisk disk;
   private final SimEngine engine;
   private boolean detached;
+  private int inFlight;
+  private Runnable whenLeft = () -> {};
 
   SimPort(SimDisk disk, SimEngine engine) {
     this.disk = disk;
@@ -30,6 +32,7 @@ final class SimPort implements DiskPort, Ledger.Carrier {
     if (detached) {
       engine.finished(operation, 0, Errno.ESHUTDOWN);
     } else {
+      inFlight++;
       disk.inFlight++;
       disk.drive().arrive(operation);
     }
@@ -55,6 +58,23 @@ final class SimPort implements DiskPort, Ledger.Carrier {
     if (!detached) {
       detached = true;
       disk.ports--;
+      if (inFlight == 0) {
+        whenLeft.run();
+      }
+    }
+  }
+
+  @Override
+  public void whenLeft(Runnable task) {
+    whenLeft = task;
+  }
+
+  /** One of its requests is not in the drive any more. */
+  void leftDrive() {
+    inFlight--;
+    disk.inFlight--;
+    if (detached && inFlight == 0 && !engine.isClosed()) {
+      whenLeft.run();
     }
   }
 }

@@ -362,4 +362,10 @@ final class FaultPort extends SoftwarePort {
   protected void idle() {
     inner.detach();
   }
+
+  /** The port inside leaves last: it may still take back what was unflushed. */
+  @Override
+  public void whenLeft(Runnable task) {
+    inner.whenLeft(task);
+  }
 }

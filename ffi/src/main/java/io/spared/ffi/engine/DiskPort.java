@@ -16,4 +16,12 @@ public interface DiskPort {
 
   /** No more requests from here; those in flight end as they end. */
   void detach();
+
+  /**
+   * Runs a task on the engine's thread once this port is detached and the last of its requests has
+   * come back, those that were abandoned too: from then on nothing that was asked for here changes
+   * the disk. Never, if the engine is closed before. One task for each port, named before the port
+   * is used.
+   */
+  void whenLeft(Runnable task);
 }

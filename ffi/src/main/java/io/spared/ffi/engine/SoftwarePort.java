@@ -12,6 +12,8 @@ public abstract class SoftwarePort implements DiskPort, Ledger.Carrier {
   private final Engine engine;
   private boolean detached;
   private int carried;
+  private boolean left;
+  private Runnable whenLeft = () -> {};
 
   protected SoftwarePort(Engine engine) {
     this.engine = engine;
@@ -49,7 +51,7 @@ public abstract class SoftwarePort implements DiskPort, Ledger.Carrier {
   protected final void end(IoRequest request, @Nullable Errno errno) {
     carried--;
     engine.ledger().end(request, errno == null ? request.lengthBytes() : 0, errno, null);
-    endedOne();
+    leaveIfEmpty();
   }
 
   @Override
@@ -79,16 +81,23 @@ public abstract class SoftwarePort implements DiskPort, Ledger.Carrier {
     if (giveUp(request)) {
       carried--;
       engine.ledger().endWithoutTransfer(request, outcome);
-      endedOne();
+      leaveIfEmpty();
     } else {
       engine.ledger().abandon(request, outcome);
     }
   }
 
-  private void endedOne() {
-    if (detached && carried == 0) {
+  private void leaveIfEmpty() {
+    if (detached && carried == 0 && !left) {
+      left = true;
       idle();
+      whenLeft.run();
     }
+  }
+
+  @Override
+  public void whenLeft(Runnable task) {
+    whenLeft = task;
   }
 
   @Override
@@ -96,9 +105,7 @@ public abstract class SoftwarePort implements DiskPort, Ledger.Carrier {
     if (!detached) {
       detached = true;
       leaving();
-      if (carried == 0) {
-        idle();
-      }
+      leaveIfEmpty();
     }
   }
 

@@ -19,6 +19,7 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
   private int carried;
   private boolean detached;
   private boolean left;
+  private Runnable whenLeft = () -> {};
 
   ThreadsDiskPort(
       ThreadsEngine engine,
@@ -97,7 +98,19 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
   private void endedOne() {
     carried--;
     if (detached && carried == 0) {
+      leaveWhenEmpty();
+    }
+  }
+
+  @Override
+  public void whenLeft(Runnable task) {
+    whenLeft = task;
+  }
+
+  private void leaveWhenEmpty() {
+    if (!left) {
       leave();
+      whenLeft.run();
     }
   }
 
@@ -106,7 +119,7 @@ final class ThreadsDiskPort implements DiskPort, ThreadsEngine.Giver {
     if (!detached) {
       detached = true;
       if (carried == 0) {
-        leave();
+        leaveWhenEmpty();
       }
     }
   }

@@ -17,6 +17,7 @@ abstract class UringPort implements Ledger.Carrier {
   private int carried;
   private boolean detached;
   private boolean ended;
+  private Runnable whenLeft = () -> {};
 
   UringPort(UringEngine engine, Descriptor descriptor) {
     this.engine = engine;
@@ -80,7 +81,18 @@ abstract class UringPort implements Ledger.Carrier {
   final void endedOne() {
     carried--;
     if (detached && carried == 0) {
+      left();
+    }
+  }
+
+  public void whenLeft(Runnable task) {
+    whenLeft = task;
+  }
+
+  private void left() {
+    if (!ended) {
       leave();
+      whenLeft.run();
     }
   }
 
@@ -94,7 +106,7 @@ abstract class UringPort implements Ledger.Carrier {
     if (!detached) {
       detached = true;
       if (carried == 0) {
-        leave();
+        left();
       }
     }
   }

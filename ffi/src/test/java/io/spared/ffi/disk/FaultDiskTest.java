@@ -226,6 +226,26 @@ class FaultDiskTest {
     assertThat(read(0, 32768)).contains(0, 2);
   }
 
+  @Test
+  void aPortHasLeftOnlyWhenWhatHungWasLetGo() {
+    int[] left = new int[1];
+    port.whenLeft(() -> left[0]++);
+    plan.add(FaultRule.parse("write hang"));
+    IoRequest request =
+        owner
+            .request()
+            .transfer(
+                Operation.WRITE, 0, owner.buffer(4096), 0, 4096, engine.nanoTime() + 20_000_000);
+    submit(request);
+    owner.awaitOne(request, IoRequest.Outcome.TIMED_OUT);
+    port.detach();
+    engine.turn(false);
+    assertThat(left[0]).isZero();
+    plan.clear();
+    owner.awaitOne(request, IoRequest.Outcome.RELEASED);
+    assertThat(left[0]).isEqualTo(1);
+  }
+
   private void reopen(Runnable between) throws DiskException {
     port.detach();
     disk.close();

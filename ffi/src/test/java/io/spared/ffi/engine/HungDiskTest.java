@@ -161,6 +161,30 @@ abstract class HungDiskTest {
   }
 
   @Test
+  void aDetachedPortHasLeftOnlyWhenTheKernelHasLetGo() {
+    int[] left = new int[1];
+    port.whenLeft(() -> left[0]++);
+    IoRequest request = hungWrite(owner.buffer(4096), engine.nanoTime() + 50_000_000);
+    owner.awaitOne(request, Outcome.TIMED_OUT);
+    port.detach();
+    engine.turn(false);
+    assertThat(left[0]).isZero();
+    thaw();
+    owner.awaitOne(request, Outcome.RELEASED);
+    assertThat(left[0]).isEqualTo(1);
+  }
+
+  @Test
+  void aClosedEngineDoesNotSayThatItsPortsHaveLeft() {
+    int[] left = new int[1];
+    port.whenLeft(() -> left[0]++);
+    IoRequest request = hungWrite(owner.buffer(4096), Ledger.NEVER);
+    awaitBegun(request);
+    engine.close();
+    assertThat(left[0]).isZero();
+  }
+
+  @Test
   void closingNeitherWaitsNorGivesTheMemoryAway() {
     IoBuffer buffer = owner.buffer(4096);
     IoRequest request = hungWrite(buffer, Ledger.NEVER);
