@@ -82,6 +82,10 @@ public final class Host extends AbstractBehavior<HostCommand> {
   private final ActorRef<SpareNotice> notices;
   private final SpareBook spareBook;
   private final List<ActorRef<NbdFrontend.Command>> listeners = new ArrayList<>();
+
+  /** How the names of those begin who serve block devices. */
+  private static final String UBLK_SERVER = "ublk-";
+
   private final Map<String, Known> devices = new TreeMap<>();
   private final List<String> leftBehind = new ArrayList<>();
   private int nextRing;
@@ -183,6 +187,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
       case HostCommand.Add add -> add(add);
       case HostCommand.Remove remove -> remove(remove);
       case HostCommand.Removed removed -> removed(removed);
+      case HostCommand.Stop stop -> stop(stop);
       case HostCommand.Find find -> find.replyTo().tell(find(find.name()));
       case HostCommand.Statuses ask -> statuses(ask);
       case HostCommand.Devices ask ->
@@ -391,28 +396,21 @@ public final class Host extends AbstractBehavior<HostCommand> {
     serveAsBlockDevice(known, actor, home);
   }
 
-  /** A device's actor that was made anew is served by a server that is. */
+  /**
+   * A device's actor that was made anew is served by a server that is. The one before removes its
+   * block device, whose queues belong to the actor that is gone, and ends.
+   */
   private void serveAsBlockDevice(Known known, ActorRef<DeviceCommand> actor, Ring home) {
-    ActorRef<UblkServer.Message> before = known.server;
-    if (before != null) {
-      // It removes its block device, whose queues belong to the actor that is gone; the new one
-      // finds it gone and adds its own.
-      before.tell(
-          new UblkServer.Stop(
-              true,
-              false,
-              known.settings.deadlines().drain().toNanos(),
-              getContext().getSystem().ignoreRef()));
-      known.server = null;
-    }
+    known.server = null;
     if (known.settings.frontend() == DeviceSettings.Frontend.UBLK) {
       UblkHost ublk = new UblkHost(home, parts.rings(), parts.ublk());
       known.server =
           getContext()
               .spawn(
                   UblkServer.create(ublk, known.settings, actor),
-                  "ublk-" + known.settings.name() + "-" + spawned,
+                  UBLK_SERVER + known.settings.name() + "-" + spawned,
                   home.dispatcher());
+      getContext().watch(known.server);
     }
   }
 
@@ -425,7 +423,10 @@ public final class Host extends AbstractBehavior<HostCommand> {
       Duration deadline,
       BiFunction<@Nullable Answer, @Nullable Throwable, HostCommand> made) {
     ActorRef<UblkServer.Message> server = known.server;
-    boolean leave = shutdown != null && shutdown.handOver();
+    UblkServer.After after =
+        shutdown != null && shutdown.handOver()
+            ? UblkServer.After.END_AND_LEAVE
+            : UblkServer.After.END;
     if (server == null) {
       OneAnswer.ask(
           getContext(),
@@ -440,7 +441,7 @@ public final class Host extends AbstractBehavior<HostCommand> {
           Answer.class,
           server,
           deadline,
-          replyTo -> new UblkServer.Stop(force, leave, drainNanos, replyTo),
+          replyTo -> new UblkServer.Stop(force, after, drainNanos, replyTo),
           made);
     }
   }
@@ -493,6 +494,24 @@ public final class Host extends AbstractBehavior<HostCommand> {
                     : answer));
   }
 
+  /** Through its block device, where it has one: nothing of it may be left when it has stopped. */
+  private void stop(HostCommand.Stop stop) {
+    Known known = devices.get(stop.name());
+    ActorRef<DeviceCommand> actor = known == null ? null : known.actor;
+    if (known == null || actor == null) {
+      stop.replyTo().tell(new Answer.Refused("there is no device " + stop.name()));
+      return;
+    }
+    ActorRef<UblkServer.Message> server = known.server;
+    if (server == null) {
+      actor.tell(new DeviceCommand.Stop(stop.force(), stop.drainNanos(), stop.replyTo()));
+    } else {
+      server.tell(
+          new UblkServer.Stop(
+              stop.force(), UblkServer.After.REST, stop.drainNanos(), stop.replyTo()));
+    }
+  }
+
   private void removed(HostCommand.Removed removed) {
     Known known = devices.get(removed.name());
     if (known == null) {
@@ -539,6 +558,10 @@ public final class Host extends AbstractBehavior<HostCommand> {
         throw new IllegalStateException("the owner of the spares crashed", cause);
       }
       return this;
+    }
+    if (cause != null && ended.getRef().path().name().startsWith(UBLK_SERVER) && shutdown == null) {
+      // It survives a crash by itself; whoever waits for its block device waits for a daemon now.
+      throw new IllegalStateException("the server of a block device crashed twice", cause);
     }
     for (Map.Entry<String, Known> entry : devices.entrySet()) {
       Known known = entry.getValue();

@@ -21,6 +21,10 @@ public sealed interface HostCommand {
   /** Stop a device and forget it. Refused while it is used, unless forced. */
   record Remove(String name, boolean force, ActorRef<Answer> replyTo) implements HostCommand {}
 
+  /** Stop a device, which can be started again. Refused while it is used, unless forced. */
+  record Stop(String name, boolean force, long drainNanos, ActorRef<Answer> replyTo)
+      implements HostCommand {}
+
   /** The actor of a device, for commands of its own. */
   record Find(String name, ActorRef<Optional<ActorRef<DeviceCommand>>> replyTo)
       implements HostCommand {}

@@ -32,6 +32,15 @@ final class LifeEnd {
         : life.stay();
   }
 
+  /** Whatever was asked before the crash may still be answered. */
+  static LifeStep crashed(LifeState life, String cause) {
+    String sentence = "its frontend crashed: " + cause;
+    if (life.phase().isStarting()) {
+      return life.isEnding() ? life.stay() : give(life, sentence, false, true);
+    }
+    return fail(life, sentence);
+  }
+
   /** Something went wrong: towards the end, from wherever it stands. */
   static LifeStep fail(LifeState life, String sentence) {
     if (life.phase() == LifePhase.SERVING) {
@@ -58,10 +67,11 @@ final class LifeEnd {
    */
   private static LifeStep give(
       LifeState before, String sentence, boolean leave, boolean unanswered) {
-    LifeState life = before.ending(sentence, leave);
+    // A device that was never started is no use to the next daemon.
+    LifeState life = before.ending(sentence, leave && before.recover());
     return switch (life.phase()) {
-      case FEATURES, FINDING, REMOVING_DEAD, CLAIMING, READING -> end(life);
-      case ADDING -> unanswered ? life.stay() : end(life);
+      case FEATURES, FINDING, CLAIMING, READING -> end(life);
+      case REMOVING_DEAD, ADDING -> unanswered ? life.stay() : end(life);
       case SETTING -> unanswered ? life.stay() : delete(life);
       case OPENING -> life.recover() ? end(life) : delete(life);
       case FETCHING, STARTING -> {
@@ -121,12 +131,12 @@ final class LifeEnd {
   }
 
   static LifeStep notStoppedUnused(LifeState life, Errno errno) {
-    if (errno != Errno.EBUSY) {
+    // Requests that were failed meanwhile cannot be taken back: then it ends all the same.
+    if (errno != Errno.EBUSY || life.ending().abandoned()) {
       return life.asking(Command.STOP_DEV);
     }
-    LifeEnding was = life.ending();
     return life.in(LifePhase.SERVING)
-        .with(new LifeEnding(false, false, was.abandoned(), was.stopped(), ""))
+        .with(LifeEnding.NOT_BEGUN)
         .doing(
             new LifeEffect.StopRefused(
                 life.path() + " is in use; close what uses it, or stop it with force"));
@@ -146,18 +156,11 @@ final class LifeEnd {
             : left.doing(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV_ASYNC));
       }
       case DELETING -> life.asking(Command.DEL_DEV_ASYNC);
-      case ADDING, SETTING ->
+      case REMOVING_DEAD, ADDING ->
           life.isEnding() ? end(life.ending("the driver does not answer", false)) : life.stay();
-      case FEATURES,
-          FINDING,
-          REMOVING_DEAD,
-          CLAIMING,
-          READING,
-          OPENING,
-          FETCHING,
-          STARTING,
-          SERVING,
-          ENDED ->
+      case SETTING ->
+          life.isEnding() ? life.in(LifePhase.DELETING).asking(Command.DEL_DEV_ASYNC) : life.stay();
+      case FEATURES, FINDING, CLAIMING, READING, OPENING, FETCHING, STARTING, SERVING, ENDED ->
           life.stay();
     };
   }

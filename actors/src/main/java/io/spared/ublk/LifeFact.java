@@ -35,6 +35,9 @@ sealed interface LifeFact {
   /** None of the queue's tags is with the driver any more. */
   record QueueEnded(int queue) implements LifeFact {}
 
+  /** The actor whose life it is threw what it should not have. */
+  record Crashed(String cause) implements LifeFact {}
+
   record RetryTime() implements LifeFact {}
 
   record StartDeadline() implements LifeFact {}

@@ -53,7 +53,7 @@ final class LifeStart {
     if (errno != Errno.ENODEV && errno != Errno.EINVAL && errno != Errno.ENOENT) {
       return LifeEnd.fail(life, UblkSentences.refusal(Command.GET_DEV_INFO, errno));
     }
-    return life.isEnding() ? LifeEnd.end(life) : life.afresh().asking(Command.ADD_DEV);
+    return life.isEnding() ? LifeEnd.end(life.gone()) : life.afresh().asking(Command.ADD_DEV);
   }
 
   static LifeStep added(LifeState before, UblkDeviceInfo made) {

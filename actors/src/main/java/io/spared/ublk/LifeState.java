@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * What {@link UblkLife} knows between two facts.
  *
  * @param recover the device is one that was found
- * @param exists the driver has the device
+ * @param exists the driver has the device, as far as is known
  * @param info what it was made with, once that is known
  * @param queuesAlive queues that were begun and may have tags with the driver
  */
@@ -26,7 +26,7 @@ record LifeState(
 
   static LifeState first(boolean recover) {
     return new LifeState(
-        LifePhase.FEATURES, recover, false, LifeEnding.NOT_BEGUN, Set.of(), null, 0, 0);
+        LifePhase.FEATURES, recover, recover, LifeEnding.NOT_BEGUN, Set.of(), null, 0, 0);
   }
 
   boolean isEnding() {

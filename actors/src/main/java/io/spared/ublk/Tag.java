@@ -17,6 +17,8 @@ final class Tag {
     /** Not fetched yet. */
     NEW,
     WITH_DRIVER,
+    /** It came with a request that nothing was done about yet. */
+    ARRIVED,
     /** Waits for a buffer or for a request of the device's queue. */
     WAITING,
     IN_DEVICE,
@@ -53,5 +55,10 @@ final class Tag {
   Tag(int number, Completions completions) {
     this.number = number;
     this.command = new IoRequest(completions).attach(this);
+  }
+
+  /** It holds a request that has to be answered. */
+  boolean isInHand() {
+    return state == State.ARRIVED || state == State.WAITING || state == State.IN_DEVICE;
   }
 }

@@ -23,7 +23,9 @@ import java.util.Optional;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.ChildFailed;
 import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -39,6 +41,8 @@ import org.jspecify.annotations.Nullable;
 public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
   /** A queue may use this much of its ring's slab for tags' own buffers, when it may choose. */
   private static final long TAG_BUFFERS_BYTES_MAX = 16L << 20;
+
+  private static final int CRASHES_SURVIVED = 3;
 
   private static final Duration COMMAND_DEADLINE = Duration.ofSeconds(20);
 
@@ -61,6 +65,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
   private @Nullable UblkCharacterDevice file;
   private boolean stopDeadlineArmed;
   private boolean over;
+  private int crashes;
 
   /**
    * A frontend that begins at once.
@@ -151,11 +156,36 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
   public Receive<FrontendMessage> createReceive() {
     return newReceiveBuilder()
         .onMessage(FrontendMessage.class, this::received)
+        .onSignal(ChildFailed.class, UblkFrontend::queueDied)
+        .onSignal(Terminated.class, ended -> this)
         .onSignal(PostStop.class, signal -> stopped())
         .build();
   }
 
   private Behavior<FrontendMessage> received(FrontendMessage message) {
+    try {
+      on(message);
+    } catch (RuntimeException e) {
+      crashed(e);
+    }
+    // A command that the kernel holds yet may still make a device: it is waited for.
+    return over && calls.isEmpty() ? Behaviors.stopped() : this;
+  }
+
+  /**
+   * A defect of this actor must not leave programs waiting: the device is removed, its queues
+   * serving until the end, and the owner begins anew. Only when that crashes too, again and again,
+   * the actor ends as it is.
+   */
+  private void crashed(RuntimeException cause) {
+    getContext().getLog().error("the frontend of /dev/ublkb{} crashed", number(), cause);
+    if (++crashes > CRASHES_SURVIVED) {
+      throw cause;
+    }
+    happened(new LifeFact.Crashed(cause.toString()));
+  }
+
+  private void on(FrontendMessage message) {
     switch (message) {
       case FrontendMessage.Stop m -> happened(new LifeFact.StopAsked(false, m.onlyIfUnused()));
       case FrontendMessage.HandOver _ -> happened(new LifeFact.StopAsked(true, false));
@@ -171,8 +201,11 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
         happened(new LifeFact.StopDeadline());
       }
     }
-    // A command that the kernel holds yet may still make a device: it is waited for.
-    return over && calls.isEmpty() ? Behaviors.stopped() : this;
+  }
+
+  /** Its tags are nobody's now: only another process can take them back. */
+  private static Behavior<FrontendMessage> queueDied(ChildFailed failed) {
+    throw new IllegalStateException("a ublk queue could not even fail", failed.cause());
   }
 
   private void happened(LifeFact fact) {
@@ -436,13 +469,15 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
       if (!(ring.engine() instanceof DriverEngine queueEngine)) {
         throw new IllegalStateException("rings of two kinds");
       }
-      queues.add(
+      ActorRef<UblkQueueMessage> queue =
           getContext()
               .spawn(
                   UblkQueue.create(
                       queueEngine, open, index, byDriver, device, getContext().getSelf()),
                   "queue-" + index,
-                  ring.dispatcher()));
+                  ring.dispatcher());
+      getContext().watch(queue);
+      queues.add(queue);
     }
   }
 

@@ -54,6 +54,7 @@ final class UblkLife {
       case LifeFact.QueueFetching _ -> LifeStart.queueFetching(life);
       case LifeFact.QueueFailed f -> LifeEnd.fail(life, "queue " + f.queue() + ": " + f.sentence());
       case LifeFact.QueueEnded _ -> LifeEnd.queueEnded(life);
+      case LifeFact.Crashed f -> LifeEnd.crashed(life, f.cause());
       case LifeFact.RetryTime _ -> LifeStart.retry(life);
       case LifeFact.StartDeadline _ -> LifeEnd.startDeadline(life);
       case LifeFact.StopDeadline _ -> LifeEnd.stopDeadline(life);

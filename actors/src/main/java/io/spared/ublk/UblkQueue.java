@@ -51,10 +51,14 @@ import org.jspecify.annotations.Nullable;
  * <p>When this actor crashes it does not leave the programs above hanging: it goes on, answering
  * every request with an error, until the device has been stopped; then it ends without draining,
  * and the device's queue ends by itself once the kernel has let go of its requests ({@link
- * DeviceQueue#hostEnded}).
+ * DeviceQueue#hostEnded}). If answering crashes for every tag, it ends as it is, and with it the
+ * daemon: the next one gets the requests again.
  */
 final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements QueueHost {
   private static final int EIO = UblkQueuePort.failure(Errno.EIO);
+
+  /** Beyond one for each tag, which a defect in answering may cost. */
+  private static final int CRASHES_MAX = 16;
 
   private static final Duration BUFFERS_AGAIN = Duration.ofMillis(2);
 
@@ -76,6 +80,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   private boolean leaving;
   private boolean failing;
   private boolean crashed;
+  private int crashes;
   private boolean ended;
   private boolean queueClosed;
 
@@ -150,21 +155,27 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
 
   private void crashed(RuntimeException cause) {
     getContext().getLog().error("ublk queue {} crashed", index, cause);
-    if (crashed) {
-      return;
+    if (!crashed) {
+      crashed = true;
+      fail("it crashed: " + cause);
     }
-    crashed = true;
-    fail("it crashed: " + cause);
+    if (++crashes > CRASHES_MAX + tags.length) {
+      // Not a request at a time any more: a daemon that ends leaves no program hanging, this would.
+      throw cause;
+    }
     waiting.clear();
     for (Tag tag : tags) {
       if (tag.state == Tag.State.IN_DEVICE) {
         // Its buffer stays taken for ever: nobody knows any more who writes to it.
         tag.buffer = null;
       }
-      if (tag.state == Tag.State.WAITING || tag.state == Tag.State.IN_DEVICE) {
+      if (tag.isInHand()) {
+        tag.answered = false;
         answerWithNewBuffer(tag, EIO);
       }
     }
+    // What had ended and was not taken yet is told of only once.
+    getContext().getSelf().tell(UblkQueueMessage.DriverReady.INSTANCE);
   }
 
   /** From here on every request is answered with an error. */
@@ -300,6 +311,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       tag.state = Tag.State.LEFT;
       return;
     }
+    tag.state = Tag.State.ARRIVED;
     busy++;
     if (failing) {
       answer(tag, EIO);
@@ -426,13 +438,13 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   }
 
   private void answer(Tag tag, int result) {
-    busy--;
     if (!byDriver) {
       giveBack(tag);
     }
-    tag.state = Tag.State.WITH_DRIVER;
-    withDriver++;
     thePort().commit(tag.number, result, tag.command, tag.buffer);
+    tag.state = Tag.State.WITH_DRIVER;
+    busy--;
+    withDriver++;
   }
 
   private static void giveBack(Tag tag) {
@@ -515,15 +527,11 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     }
   }
 
+  /**
+   * Stopped from above in the middle of things, which only a daemon that ends does: what is in hand
+   * is not answered, so that the next daemon gets it again.
+   */
   private Behavior<UblkQueueMessage> stopped() {
-    if (!ended && port != null) {
-      // Stopped from above in the middle of things: the programs that wait get an error.
-      for (Tag tag : tags) {
-        if (tag.state == Tag.State.WAITING || tag.state == Tag.State.IN_DEVICE) {
-          thePort().commit(tag.number, EIO, tag.command, tag.buffer);
-        }
-      }
-    }
     DeviceQueue open = queue;
     if (open != null) {
       open.hostEnded();

@@ -22,8 +22,20 @@ import org.jspecify.annotations.Nullable;
  * back what a dead daemon left under its identity or adds it, and begins again when the frontend
  * ended without being asked to.
  *
- * <p>It is stopped before its device is drained: a block device is removed while its queues still
- * serve, since removing it flushes it.
+ * <p>What it keeps:
+ *
+ * <ul>
+ *   <li>Whoever stops the device stops it here: a block device is removed while the device's queues
+ *       still serve, since removing it flushes it, and only then is the device drained. With force
+ *       that happens while programs use it; what hangs is failed at the frontend's deadline.
+ *   <li>A frontend that ended, its crashes included, is followed by a new one.
+ *   <li>A crash of this actor forgets everything, has the frontend remove the block device, and
+ *       begins again.
+ *   <li>A frontend that ends without a last report leaves a block device whose queues nobody
+ *       serves: programs would wait for ever. Then, and when this actor crashes in dealing with a
+ *       crash, it ends with a failure, and with it the daemon ({@link io.spared.host.Host}): the
+ *       next one takes the block device back, and programs see a pause.
+ * </ul>
  */
 public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private static final Duration AGAIN = Duration.ofSeconds(2);
@@ -35,10 +47,20 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
    * Remove the block device, then stop its device, which answers.
    *
    * @param force also while somebody uses it
-   * @param leave whether the block device stays, waiting for the next daemon
+   * @param after what becomes of this actor and of the block device
    */
-  public record Stop(boolean force, boolean leave, long drainNanos, ActorRef<Answer> replyTo)
+  public record Stop(boolean force, After after, long drainNanos, ActorRef<Answer> replyTo)
       implements Message {}
+
+  /** What comes after a stop. */
+  public enum After {
+    /** The device may be started again, and is served again then. */
+    REST,
+    /** Nothing: the device is forgotten. */
+    END,
+    /** The same, and the block device stays, waiting for the next daemon. */
+    END_AND_LEAVE
+  }
 
   private record Described(DeviceCommand.Description description) implements Message {}
 
@@ -46,11 +68,25 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
 
   private record Told(UblkReport report) implements Message {}
 
+  /** However it ended; after its last report this says nothing new. */
+  private record FrontendGone(ActorRef<FrontendMessage> frontend) implements Message {}
+
+  private enum FinderGone implements Message {
+    INSTANCE
+  }
+
+  private record DeviceStopped(Answer answer) implements Message {}
+
+  /** Its actor ended; the next one has a server of its own. */
+  private enum DeviceGone implements Message {
+    INSTANCE
+  }
+
   private enum Again implements Message {
     INSTANCE
   }
 
-  private final UblkHost host;
+  private final UblkParts parts;
   private final String name;
   private final ActorRef<DeviceCommand> device;
   private final Duration drain;
@@ -59,27 +95,35 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private DeviceCommand.@Nullable Description description;
   private @Nullable ActorRef<FrontendMessage> frontend;
   private @Nullable Stop stopping;
+  private boolean deviceGone;
   private long spawned;
 
   public static Behavior<Message> create(
       UblkHost host, DeviceSettings settings, ActorRef<DeviceCommand> device) {
+    return create(UblkParts.real(host), settings, device);
+  }
+
+  /** With other children: for tests of this actor alone. */
+  static Behavior<Message> create(
+      UblkParts parts, DeviceSettings settings, ActorRef<DeviceCommand> device) {
     return Behaviors.setup(context ->
-        Behaviors.withTimers(timers -> new UblkServer(context, timers, host, settings, device)));
+        Behaviors.withTimers(timers -> new UblkServer(context, timers, parts, settings, device)));
   }
 
   private UblkServer(
       ActorContext<Message> context,
       TimerScheduler<Message> timers,
-      UblkHost host,
+      UblkParts parts,
       DeviceSettings settings,
       ActorRef<DeviceCommand> device) {
     super(context);
     this.drain = settings.deadlines().drain();
     this.block = settings.block();
     this.timers = timers;
-    this.host = host;
+    this.parts = parts;
     this.name = settings.name();
     this.device = device;
+    context.watchWith(device, DeviceGone.INSTANCE);
     ask();
   }
 
@@ -91,43 +135,93 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
 
   @Override
   public Receive<Message> createReceive() {
-    return newReceiveBuilder().onMessage(Message.class, this::on).build();
+    return newReceiveBuilder().onMessage(Message.class, this::received).build();
+  }
+
+  private Behavior<Message> received(Message message) {
+    if (message instanceof FrontendGone gone && gone.frontend().equals(frontend)) {
+      throw new IllegalStateException("the frontend of " + name + " ended without a last report");
+    }
+    try {
+      return on(message);
+    } catch (RuntimeException e) {
+      return crashed(e);
+    }
   }
 
   private Behavior<Message> on(Message message) {
-    switch (message) {
+    return switch (message) {
       case Described m -> described(m.description());
       case Found m -> found(m.found());
-      case Told m -> {
-        return told(m.report());
+      case Told m -> told(m.report());
+      // Its last report came before.
+      case FrontendGone _ -> this;
+      case FinderGone _ -> finderGone();
+      case Again _ -> {
+        if (!deviceGone) {
+          ask();
+        }
+        yield this;
       }
-      case Again _ -> ask();
-      case Stop stop -> {
-        return stop(stop);
-      }
+      case Stop stop -> stop(stop);
+      case DeviceStopped m -> deviceStopped(m.answer());
+      case DeviceGone _ -> deviceGone();
+    };
+  }
+
+  private Behavior<Message> crashed(RuntimeException cause) {
+    getContext().getLog().error("the server of {} crashed", name, cause);
+    Stop asked = stopping;
+    stopping = null;
+    description = null;
+    ActorRef<FrontendMessage> serving = frontend;
+    if (serving == null) {
+      timers.startSingleTimer(Again.INSTANCE, AGAIN);
+    } else {
+      serving.tell(new FrontendMessage.Stop(false));
+    }
+    if (asked != null) {
+      asked
+          .replyTo()
+          .tell(
+              new Answer.Refused(
+                  "the server of " + name + "'s block device crashed; see the log, and try again"));
     }
     return this;
   }
 
-  private void described(DeviceCommand.Description told) {
+  private Behavior<Message> described(DeviceCommand.Description told) {
     if (!told.phase().serves()) {
       timers.startSingleTimer(Again.INSTANCE, AGAIN);
-      return;
+      return this;
+    }
+    if (frontend != null || stopping != null) {
+      return this;
     }
     description = told;
-    getContext()
-        .spawn(
-            UblkFinder.create(
-                host, getContext().messageAdapter(UblkFinder.Found.class, Found::new)),
-            "finder-" + ++spawned,
-            host.control().dispatcher());
+    ActorRef<Object> finder =
+        getContext()
+            .spawn(
+                parts.finder(getContext().messageAdapter(UblkFinder.Found.class, Found::new)),
+                "finder-" + ++spawned,
+                parts.dispatcher());
+    getContext().watchWith(finder, FinderGone.INSTANCE);
+    return this;
   }
 
-  private void found(UblkFinder.Found found) {
+  /** If it had found nothing to say, it crashed. */
+  private Behavior<Message> finderGone() {
+    if (frontend == null && stopping == null && description != null) {
+      timers.startSingleTimer(Again.INSTANCE, AGAIN);
+    }
+    return this;
+  }
+
+  private Behavior<Message> found(UblkFinder.Found found) {
     DeviceCommand.Description known = description;
     UUID deviceId = known == null ? null : known.deviceId().orElse(null);
     if (known == null || deviceId == null || frontend != null || stopping != null) {
-      return;
+      return this;
     }
     long identity = UblkIdentity.of(deviceId);
     int left = UblkDeviceInfo.ANY_NUMBER;
@@ -146,11 +240,10 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
             known.rotational(),
             true,
             0);
-    frontend =
+    ActorRef<FrontendMessage> begun =
         getContext()
             .spawn(
-                UblkFrontend.create(
-                    host,
+                parts.frontend(
                     UblkSettings.of(identity, block)
                         .withNumber(recover ? left : block.number())
                         .withStopDeadline(drain.dividedBy(3))
@@ -165,7 +258,10 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
                     device,
                     getContext().messageAdapter(UblkReport.class, Told::new)),
                 "frontend-" + ++spawned,
-                host.control().dispatcher());
+                parts.dispatcher());
+    getContext().watchWith(begun, new FrontendGone(begun));
+    frontend = begun;
+    return this;
   }
 
   private Behavior<Message> told(UblkReport report) {
@@ -178,35 +274,88 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
         if (asked != null) {
           asked.replyTo().tell(new Answer.Refused(refused.sentence()));
         }
+        timers.startSingleTimer(Again.INSTANCE, AGAIN);
       }
       case UblkReport.Ended ended -> {
-        frontend = null;
-        Stop asked = stopping;
-        if (asked != null) {
-          device.tell(
-              new DeviceCommand.Stop(asked.force(), asked.drainNanos() / 2, asked.replyTo()));
-          return Behaviors.stopped();
-        }
-        getContext().getLog().warn("{} is not served: {}", name, ended.sentence());
-        timers.startSingleTimer(Again.INSTANCE, AGAIN);
+        return frontendEnded(ended.sentence());
       }
     }
     return this;
   }
 
+  private Behavior<Message> frontendEnded(String why) {
+    frontend = null;
+    if (deviceGone) {
+      return endWithoutDevice();
+    }
+    Stop asked = stopping;
+    if (asked != null) {
+      stopDevice(asked, asked.drainNanos() / 2);
+      return this;
+    }
+    getContext().getLog().warn("{} is not served: {}", name, why);
+    timers.startSingleTimer(Again.INSTANCE, AGAIN);
+    return this;
+  }
+
   private Behavior<Message> stop(Stop stop) {
-    ActorRef<FrontendMessage> serving = frontend;
     if (stopping != null) {
       stop.replyTo().tell(new Answer.Refused(name + " is being stopped already"));
       return this;
     }
-    if (serving == null) {
-      device.tell(new DeviceCommand.Stop(stop.force(), stop.drainNanos(), stop.replyTo()));
-      return Behaviors.stopped();
-    }
     stopping = stop;
-    serving.tell(
-        stop.leave() ? new FrontendMessage.HandOver() : new FrontendMessage.Stop(!stop.force()));
+    description = null;
+    ActorRef<FrontendMessage> serving = frontend;
+    if (serving == null) {
+      stopDevice(stop, stop.drainNanos());
+    } else {
+      serving.tell(
+          stop.after() == After.END_AND_LEAVE
+              ? new FrontendMessage.HandOver()
+              : new FrontendMessage.Stop(!stop.force()));
+    }
     return this;
+  }
+
+  /** Without a block device, or after its removal. */
+  private void stopDevice(Stop stop, long drainNanos) {
+    device.tell(
+        new DeviceCommand.Stop(
+            stop.force(),
+            drainNanos,
+            getContext().messageAdapter(Answer.class, DeviceStopped::new)));
+  }
+
+  private Behavior<Message> deviceStopped(Answer answer) {
+    Stop asked = stopping;
+    stopping = null;
+    if (asked != null) {
+      asked.replyTo().tell(answer);
+      if (asked.after() != After.REST && answer instanceof Answer.Done) {
+        return Behaviors.stopped();
+      }
+    }
+    // When it is started again, or did not stop after all, it is served again.
+    timers.startSingleTimer(Again.INSTANCE, AGAIN);
+    return this;
+  }
+
+  private Behavior<Message> deviceGone() {
+    deviceGone = true;
+    ActorRef<FrontendMessage> serving = frontend;
+    if (serving == null) {
+      return endWithoutDevice();
+    }
+    serving.tell(new FrontendMessage.Stop(false));
+    return this;
+  }
+
+  private Behavior<Message> endWithoutDevice() {
+    if (stopping != null) {
+      stopping
+          .replyTo()
+          .tell(new Answer.Refused(name + " crashed while it was being stopped; see the log"));
+    }
+    return Behaviors.stopped();
   }
 }

@@ -24,6 +24,7 @@ import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.spare.SpareUsage;
 import io.spared.ublk.UblkIdentity;
+import io.spared.ublk.UblkSettings;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -241,10 +242,31 @@ public final class Routes {
             base.deadlines(),
             base.upkeep(),
             base.overrides(),
-            base.block());
+            block(body, base.block()));
     return AskPattern.<HostCommand, Answer>ask(
             host, replyTo -> new HostCommand.Add(settings, replyTo), WAIT, system.scheduler())
         .thenApply(answer -> answered(name, "add", answer, json));
+  }
+
+  /** How the kernel is to make the block device, as far as the request says. */
+  private static DeviceSettings.BlockDevice block(JsonNode body, DeviceSettings.BlockDevice base) {
+    return new DeviceSettings.BlockDevice(
+        within(body, "number", base.number(), 0, (1 << 20) - 1),
+        within(body, "queues", base.queues(), 1, 64),
+        within(body, "depth", base.depth(), 1, UblkSettings.DEPTH_MAX),
+        base.requestBytes(),
+        base.copying());
+  }
+
+  private static int within(JsonNode body, String name, int otherwise, int least, int most) {
+    JsonNode value = body.path(name);
+    if (value.isMissingNode()) {
+      return otherwise;
+    }
+    if (!value.canConvertToInt() || value.asInt() < least || value.asInt() > most) {
+      throw new BadRequest(name + " is a number from " + least + " to " + most + ", not " + value);
+    }
+    return value.asInt();
   }
 
   /** A block device that was left: the set-up that it belongs to is found, and started. */
@@ -339,15 +361,17 @@ public final class Routes {
             replyTo -> new DeviceCommand.Start(takeOver, replyTo));
       }
       case "stop" ->
-          ask(
-              name,
-              action,
-              json,
-              replyTo ->
-                  new DeviceCommand.Stop(
-                      body.path("force").asBoolean(false),
-                      Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
-                      replyTo));
+          AskPattern.<HostCommand, Answer>ask(
+                  host,
+                  replyTo ->
+                      new HostCommand.Stop(
+                          name,
+                          body.path("force").asBoolean(false),
+                          Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
+                          replyTo),
+                  LONG_WAIT,
+                  system.scheduler())
+              .thenApply(answer -> answered(name, action, answer, json));
       case "spares" -> addSpare(name, body, json);
       case "evacuate" -> evacuate(name, body, json);
       case "replace" -> replace(name, body, json);

@@ -95,6 +95,13 @@ final class CtlCommands {
       @Option(names = "--spare", paramLabel = "DISK") @Nullable List<String> spares,
       @Option(names = "--frontend", paramLabel = "nbd|ublk|none", defaultValue = "nbd")
           String frontend,
+      @Option(names = "--read-only", description = "programs cannot write to it") boolean readOnly,
+      @Option(names = "--number", paramLabel = "N", description = "of /dev/ublkbN")
+          @Nullable Integer number,
+      @Option(names = "--queues", paramLabel = "N", description = "of the block device")
+          @Nullable Integer queues,
+      @Option(names = "--depth", paramLabel = "N", description = "requests in each of its queues")
+          @Nullable Integer depth,
       @Option(
               names = "--take-over",
               description =
@@ -118,7 +125,19 @@ final class CtlCommands {
     body.put("main", main);
     body.put("spares", spares == null ? List.of() : spares);
     body.put("frontend", frontend);
+    if (readOnly) {
+      body.put("readOnly", true);
+    }
+    putIfGiven(body, "number", number);
+    putIfGiven(body, "queues", queues);
+    putIfGiven(body, "depth", depth);
     return show("POST", "/v1/devices", Json.object(body));
+  }
+
+  private static void putIfGiven(Map<String, Object> body, String name, @Nullable Integer value) {
+    if (value != null) {
+      body.put(name, value);
+    }
   }
 
   @Command(description = "Stops a device; refused while it is used, unless --force.")
