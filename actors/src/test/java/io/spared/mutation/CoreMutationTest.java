@@ -12,19 +12,19 @@ import org.junit.jupiter.params.provider.MethodSource;
  * not. A check that no mutation trips is not a check.
  */
 class CoreMutationTest {
-  private static final String CUT = "io/spared/queue/Cut.java";
-  private static final String SUBMISSION = "io/spared/queue/Submission.java";
-  private static final String RELOCATIONS = "io/spared/queue/Relocations.java";
-  private static final String FENCES = "io/spared/queue/Fences.java";
-  private static final String FLOW = "io/spared/queue/RequestFlow.java";
-  private static final String ENDS = "io/spared/queue/PartEnds.java";
-  private static final String DOUBTS = "io/spared/queue/DeviceDoubts.java";
-  private static final String RELOCATION = "io/spared/relocation/Relocation.java";
-  private static final String SLOTS = "io/spared/remap/Slots.java";
-  private static final String TABLE = "io/spared/remap/RemapTable.java";
-  private static final String SEGMENTS = "io/spared/remap/Segments.java";
-  private static final String READER = "io/spared/remap/TableReader.java";
-  private static final String POLICY = "io/spared/disk/ErrorPolicy.java";
+  private static final String CUT = "actors/src/main/java/io/spared/queue/Cut.java";
+  private static final String SUBMISSION = "actors/src/main/java/io/spared/queue/Submission.java";
+  private static final String RELOCATIONS = "actors/src/main/java/io/spared/queue/Relocations.java";
+  private static final String FENCES = "actors/src/main/java/io/spared/queue/Fences.java";
+  private static final String FLOW = "actors/src/main/java/io/spared/queue/RequestFlow.java";
+  private static final String ENDS = "actors/src/main/java/io/spared/queue/PartEnds.java";
+  private static final String DOUBTS = "actors/src/main/java/io/spared/queue/DeviceDoubts.java";
+  private static final String RELOCATION = "actors/src/main/java/io/spared/relocation/Relocation.java";
+  private static final String SLOTS = "actors/src/main/java/io/spared/remap/Slots.java";
+  private static final String TABLE = "actors/src/main/java/io/spared/remap/RemapTable.java";
+  private static final String SEGMENTS = "actors/src/main/java/io/spared/remap/Segments.java";
+  private static final String READER = "actors/src/main/java/io/spared/remap/TableReader.java";
+  private static final String POLICY = "actors/src/main/java/io/spared/disk/ErrorPolicy.java";
 
   private static final String OF_CUT =
       "io.spared.queue.CutTest#everySectorOfEveryRangeIsTreatedAsItsOwnBlockSays";
@@ -47,7 +47,8 @@ class CoreMutationTest {
       String wrong,
       String test,
       Object... arguments) {
-    return new Mutant(name, invariant, source, right, wrong, test, List.of(arguments));
+    return new Mutant(
+        name, invariant, new BrokenCode.Edit(source, right, wrong), test, List.of(arguments));
   }
 
   static List<Mutant> mutants() {

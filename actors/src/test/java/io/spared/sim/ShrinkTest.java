@@ -21,7 +21,7 @@ class ShrinkTest {
   void aFailingSeedIsShrunkToAShortScriptThatThePrintedCommandReplays() throws Exception {
     Variant variant =
         Variants.ALL.stream().filter(each -> each.name().equals(NAME)).findFirst().orElseThrow();
-    VariantLoader broken = VariantLoader.of(variant);
+    ClassLoader broken = variant.load();
     Thread thread = Thread.currentThread();
     ClassLoader before = thread.getContextClassLoader();
     thread.setContextClassLoader(broken);

@@ -1,5 +1,8 @@
 package io.spared.sim;
 
+import io.spared.mutation.BrokenCode;
+import io.spared.mutation.BrokenCode.Edit;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,15 +18,6 @@ import java.util.List;
 record Variant(String name, String kind, List<Edit> edits, long firstSeed) {
   static final long FIRST_SEED = 40_000;
 
-  /**
-   * One change.
-   *
-   * @param file the source, from the project's root
-   * @param find what stands there now, exactly once, white space apart
-   * @param put what is put in its place
-   */
-  record Edit(String file, String find, String put) {}
-
   Variant(String name, String kind, String file, String find, String put) {
     this(name, kind, List.of(new Edit(file, find, put)), FIRST_SEED);
   }
@@ -37,5 +31,9 @@ record Variant(String name, String kind, List<Edit> edits, long firstSeed) {
 
   Variant from(long seed) {
     return new Variant(name, kind, edits, seed);
+  }
+
+  BrokenCode load() throws IOException {
+    return BrokenCode.of(name, edits);
   }
 }

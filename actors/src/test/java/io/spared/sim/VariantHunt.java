@@ -27,13 +27,17 @@ public final class VariantHunt {
     }
   }
 
-  /** Prints the table; true when every one was caught. */
+  /** Prints the table; true when every one that was asked for was hunted and caught. */
   public static boolean all(long seed, String only, BooleanSupplier over) throws Exception {
     List<Row> missed = new ArrayList<>();
+    List<Variant> asked =
+        Variants.ALL.stream()
+            .filter(variant -> (variant.kind() + " " + variant.name()).contains(only))
+            .toList();
     int hunted = 0;
-    for (Variant variant : Variants.ALL) {
-      if (!(variant.kind() + " " + variant.name()).contains(only) || over.getAsBoolean()) {
-        continue;
+    for (Variant variant : asked) {
+      if (over.getAsBoolean()) {
+        break;
       }
       hunted++;
       Row row = hunt(variant, seed, RUNS_MAX);
@@ -45,19 +49,19 @@ public final class VariantHunt {
     System.out.println(
         hunted
             + " of "
-            + Variants.ALL.size()
+            + asked.size()
             + " broken variants hunted, from seed "
             + seed
             + "; missed: "
             + missed.size());
-    return missed.isEmpty();
+    return missed.isEmpty() && hunted == asked.size() && hunted > 0;
   }
 
   static Row hunt(Variant variant, long seed, int runsMax) throws Exception {
     long begun = System.nanoTime();
-    VariantLoader loader = VariantLoader.of(variant);
     Method hunt =
-        loader
+        variant
+            .load()
             .loadClass("io.spared.sim.CoreCampaign")
             .getDeclaredMethod("hunt", String.class, long.class, int.class);
     hunt.setAccessible(true);
@@ -70,8 +74,9 @@ public final class VariantHunt {
     long caughtBy = seed + Integer.parseInt(found.substring(0, line)) - 1;
     String healthy = Kinds.run(variant.kind(), caughtBy).violation();
     if (healthy != null) {
-      throw new IllegalStateException(
-          variant.kind() + " seed " + caughtBy + " fails without any variant: " + healthy);
+      // A finding about the code as it is, and no proof that this variant is noticed.
+      System.out.println(variant.kind() + " seed " + caughtBy + " fails as it is: " + healthy);
+      return new Row(variant, runsMax, seconds, null);
     }
     return new Row(
         variant, Integer.parseInt(found.substring(0, line)), seconds, found.substring(line + 1));

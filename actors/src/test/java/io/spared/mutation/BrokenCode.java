@@ -1,4 +1,4 @@
-package io.spared.sim;
+package io.spared.mutation;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,21 +26,36 @@ import javax.tools.ToolProvider;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads the whole project anew with one source file changed. Nothing of this is reachable from
- * production code, and production code has no hooks for it: the changed file is compiled in memory,
- * and all classes of the project are defined again beside it.
+ * The whole project loaded anew with some places of its sources changed. Production code has no
+ * seam for it: the source text is the seam. The changed files are compiled in memory, all classes
+ * of the project are defined again beside them, and a change whose place is no longer there fails
+ * instead of changing nothing.
  */
-final class VariantLoader extends ClassLoader {
+public final class BrokenCode extends ClassLoader {
+  /**
+   * One change.
+   *
+   * @param file the source, from the project's root
+   * @param find what stands there now, exactly once, white space apart
+   * @param put what is put in its place
+   */
+  public record Edit(String file, String find, String put) {}
+
   private final Map<String, byte[]> changed;
 
-  private VariantLoader(Map<String, byte[]> changed, ClassLoader parent) {
+  private BrokenCode(Map<String, byte[]> changed, ClassLoader parent) {
     super(parent);
     this.changed = changed;
   }
 
-  static VariantLoader of(Variant variant) throws IOException {
-    return new VariantLoader(
-        compile(variant), Objects.requireNonNull(VariantLoader.class.getClassLoader()));
+  /**
+   * All classes of the project, broken in these places.
+   *
+   * @param name what is broken, in words
+   */
+  public static BrokenCode of(String name, List<Edit> edits) throws IOException {
+    return new BrokenCode(
+        compile(name, edits), Objects.requireNonNull(BrokenCode.class.getClassLoader()));
   }
 
   @Override
@@ -75,7 +90,7 @@ final class VariantLoader extends ClassLoader {
   }
 
   /** The root of the sources, wherever the tests are run from. */
-  static Path sources(String file) {
+  private static Path sources(String file) {
     for (Path at = Path.of("").toAbsolutePath(); at != null; at = at.getParent()) {
       Path here = at.resolve(file);
       if (Files.exists(here)) {
@@ -85,14 +100,14 @@ final class VariantLoader extends ClassLoader {
     throw new IllegalStateException("no source " + file + " above " + Path.of("").toAbsolutePath());
   }
 
-  private static Map<String, byte[]> compile(Variant variant) throws IOException {
+  private static Map<String, byte[]> compile(String name, List<Edit> edits) throws IOException {
     Map<String, String> sources = new LinkedHashMap<>();
-    for (Variant.Edit edit : variant.edits()) {
+    for (Edit edit : edits) {
       String source = sources.get(edit.file());
       sources.put(
           edit.file(),
           replaceOnce(
-              variant, edit, source == null ? Files.readString(sources(edit.file())) : source));
+              name, edit, source == null ? Files.readString(sources(edit.file())) : source));
     }
     List<JavaFileObject> units = new ArrayList<>();
     sources.forEach((file, broken) ->
@@ -120,15 +135,15 @@ final class VariantLoader extends ClassLoader {
               .call();
       if (!done) {
         throw new IllegalStateException(
-            "variant \"" + variant.name() + "\" does not compile:\n" + errors);
+            "broken code \"" + name + "\" does not compile:\n" + errors);
       }
     }
     Map<String, byte[]> classes = new HashMap<>();
-    compiled.forEach((name, bytes) -> classes.put(name, bytes.toByteArray()));
+    compiled.forEach((type, bytes) -> classes.put(type, bytes.toByteArray()));
     return classes;
   }
 
-  private static String replaceOnce(Variant variant, Variant.Edit edit, String source) {
+  private static String replaceOnce(String name, Edit edit, String source) {
     StringBuilder pattern = new StringBuilder();
     for (String word : edit.find().trim().split("\\s+", -1)) {
       pattern.append(pattern.isEmpty() ? "" : "\\s+").append(Pattern.quote(word));
@@ -136,13 +151,13 @@ final class VariantLoader extends ClassLoader {
     Matcher matcher = Pattern.compile(pattern.toString()).matcher(source);
     if (!matcher.find()) {
       throw new IllegalStateException(
-          "variant \"" + variant.name() + "\": " + edit.file() + " has changed; find its place");
+          "broken code \"" + name + "\": " + edit.file() + " has changed; find its place");
     }
     String broken =
         source.substring(0, matcher.start()) + edit.put() + source.substring(matcher.end());
     if (matcher.find()) {
       throw new IllegalStateException(
-          "variant \"" + variant.name() + "\": its place is not the only one in " + edit.file());
+          "broken code \"" + name + "\": its place is not the only one in " + edit.file());
     }
     return broken;
   }
