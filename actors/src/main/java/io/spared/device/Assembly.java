@@ -455,8 +455,7 @@ final class Assembly {
   }
 
   private void beginEpoch(Candidate candidate) {
-    Epoch epoch =
-        new Epoch(candidate.image().epoch().counter() + 1, run.parts.world().random().nextLong());
+    Epoch epoch = candidate.verdict().nextEpoch(run.parts.world().random().nextLong());
     candidate.writer().tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
   }
 

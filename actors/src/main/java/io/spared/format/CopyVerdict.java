@@ -36,6 +36,21 @@ public record CopyVerdict(
     NOTHING
   }
 
+  /**
+   * The epoch of a start from the chosen state: above every epoch that any copy bears, also one of
+   * a start that was never durable and is void. Its rest stands on a copy until that is repaired,
+   * and under the same counter it would look like another host's start.
+   */
+  public Epoch nextEpoch(long startId) {
+    long highest =
+        findings.stream()
+            .flatMap(finding -> finding.position().stream())
+            .map(position -> position.epoch().counter())
+            .max(Long::compareUnsigned)
+            .orElse(0L);
+    return new Epoch(highest + 1, startId);
+  }
+
   /** Whether all copies that there should be hold the chosen state, whole. */
   public boolean isHealthy() {
     return decision == Decision.USABLE

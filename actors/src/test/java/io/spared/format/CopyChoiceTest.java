@@ -153,6 +153,25 @@ class CopyChoiceTest {
     assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
+  /** Its rest on a copy would look like another host's start, and end this one. */
+  @Test
+  void theNextEpochIsAboveThatOfAStartThatWasNeverDurable() throws Exception {
+    TestDevice device = device(1);
+    Position before = choose(device).position().orElseThrow();
+    Epoch voided = new Epoch(before.epoch().counter() + 1, 0xBAD);
+    for (int copy : List.of(0, 1)) {
+      device.append(
+          copy,
+          TestDevice.payload(
+              new Position(voided, before.sequence() + 1),
+              new Change.EpochRaised(voided, TestDevice.OWNER)));
+    }
+    CopyVerdict verdict = chooseWithTablesDamaged(device, 0, 1);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.position()).contains(before);
+    assertThat(verdict.nextEpoch(7)).isEqualTo(new Epoch(voided.counter() + 1, 7));
+  }
+
   private static CopyVerdict chooseWithTablesDamaged(TestDevice device, int... copies)
       throws Exception {
     List<CopyReading> readings = new ArrayList<>(device.readings());

@@ -821,7 +821,7 @@ final class CrashEnumeration {
     }
     image = loaded.image();
     enumerating = gone.isEmpty();
-    begin(loaded.image().epoch().counter() + 1);
+    begin(loaded.verdict().nextEpoch(0).counter());
     perform(Operation.REMAP);
     drain();
     if (writer.status().healthy() != COPIES) {

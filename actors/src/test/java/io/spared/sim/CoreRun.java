@@ -664,6 +664,13 @@ final class CoreRun {
       case FREEZE, THAW, STOP_DEVICE, START_DEVICE, REMOVE_DEVICE -> command(action.kind());
       case SWAP -> setup.swap(action.disk());
       case RIVAL -> startRival();
+      case CUT_AFTER_COMMIT, CUT_AFTER_CHECKPOINT ->
+          setup.arm(
+              action.kind(),
+              () -> {
+                world.coverage().hit("moment." + action.kind());
+                act(new SimAction(action.atNanos(), SimAction.Kind.POWER_CUT, -1, 0, 0));
+              });
     }
   }
 

@@ -34,6 +34,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -67,7 +68,10 @@ final class CoreSetup {
   final Map<UUID, Remembered> remembered = new HashMap<>();
 
   /** The last commit that was ever acknowledged. */
-  Position acknowledged = Position.NONE;
+  private Position acknowledged = Position.NONE;
+
+  /** What waits for a moment of the metadata. */
+  private final Map<SimAction.Kind, Runnable> armed = new EnumMap<>(SimAction.Kind.class);
 
   final Truth truth;
 
@@ -137,6 +141,27 @@ final class CoreSetup {
     this.placement = new Placement(LAYOUT, places);
     birth.addAll(lent);
     birth.add(new Change.CopiesPlaced(placement));
+  }
+
+  Position acknowledged() {
+    return acknowledged;
+  }
+
+  void acknowledged(Position position) {
+    acknowledged = position;
+    reached(SimAction.Kind.CUT_AFTER_COMMIT);
+  }
+
+  /** Has this done, once, when its moment comes. */
+  void arm(SimAction.Kind moment, Runnable then) {
+    armed.put(moment, then);
+  }
+
+  void reached(SimAction.Kind moment) {
+    Runnable then = armed.remove(moment);
+    if (then != null) {
+      world.after(Duration.ZERO, then);
+    }
   }
 
   /** A further drive, empty: to take main's place. */

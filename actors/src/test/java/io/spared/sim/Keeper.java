@@ -273,7 +273,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
       case MetadataReply.Loaded loaded -> {
         image = loaded.image();
         if (parts.disksHoldMetadata()
-            && loaded.image().position().compareTo(parts.setup().acknowledged) < 0) {
+            && loaded.image().position().compareTo(parts.setup().acknowledged()) < 0) {
           parts
               .setup()
               .truth
@@ -281,12 +281,11 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
                   "loaded at "
                       + loaded.image().position()
                       + " though "
-                      + parts.setup().acknowledged
+                      + parts.setup().acknowledged()
                       + " was acknowledged");
         }
         world.coverage().hit("metadata.loaded." + loaded.verdict().decision());
-        Epoch epoch =
-            new Epoch(loaded.image().epoch().counter() + 1, world.world().random().nextLong());
+        Epoch epoch = loaded.verdict().nextEpoch(world.world().random().nextLong());
         Objects.requireNonNull(metadata)
             .tell(
                 new MetadataCommand.Begin(
@@ -425,7 +424,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
   }
 
   private void apply(io.spared.format.Position position, List<Change> changes) {
-    parts.setup().acknowledged = position;
+    parts.setup().acknowledged(position);
     Objects.requireNonNull(image).apply(position, changes);
     Objects.requireNonNull(table).publish();
     for (Change change : changes) {
@@ -478,6 +477,8 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
           }
         }
       }
+      case MetadataEvent.CheckpointDone done ->
+          parts.setup().reached(SimAction.Kind.CUT_AFTER_CHECKPOINT);
       case MetadataEvent.ChangesWanted wanted -> commit(-1, wanted.changes());
       case MetadataEvent.Fenced fenced -> {
         world.coverage().hit("keeper.fenced");

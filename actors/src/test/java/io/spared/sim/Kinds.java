@@ -83,6 +83,8 @@ final class Kinds {
           "relocator.RetireSlot",
           "rival.serves",
           "rival.waits",
+          "moment.CUT_AFTER_CHECKPOINT",
+          "moment.CUT_AFTER_COMMIT",
           "script.ADD_SPARE",
           "script.KILL",
           "script.POWER_CUT",

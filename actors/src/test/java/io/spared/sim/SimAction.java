@@ -45,7 +45,13 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     REMOVE_DEVICE,
     ADD_SPARE,
     SWAP,
-    RIVAL
+    RIVAL,
+
+    /** A power cut at the next moment when a commit was acknowledged. */
+    CUT_AFTER_COMMIT,
+
+    /** A power cut at the next moment when a copy has a new checkpoint. */
+    CUT_AFTER_CHECKPOINT
   }
 
   @Override

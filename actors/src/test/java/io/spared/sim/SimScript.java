@@ -152,10 +152,18 @@ record SimScript(
       }
       int crashes = 2 + random.below(10);
       for (int i = 0; i < crashes; i++) {
+        // Mostly when a promise was just made, and only the copies that made it can keep it.
+        int kind = random.below(10);
         add(
-            random.chance(0.7) ? SimAction.Kind.KILL : SimAction.Kind.POWER_CUT,
+            kind < 3
+                ? SimAction.Kind.KILL
+                : kind < 5
+                    ? SimAction.Kind.POWER_CUT
+                    : kind < 8
+                        ? SimAction.Kind.CUT_AFTER_COMMIT
+                        : SimAction.Kind.CUT_AFTER_CHECKPOINT,
             -1,
-            random.nextLong() & 0xFFFF,
+            0,
             0);
       }
       if (random.chance(0.3)) {

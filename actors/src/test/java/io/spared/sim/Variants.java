@@ -296,6 +296,12 @@ final class Variants {
                   + " image.apply(area.tail(), headerChanges); done = true; }"
                   + " catch (FormatException worse) { fail(e.sentence()); } }"),
           new Variant(
+              "the next epoch may be that of a start that was never durable",
+              "copies",
+              "actors/src/main/java/io/spared/format/CopyVerdict.java",
+              "return new Epoch(highest + 1, startId);",
+              "return new Epoch(position.orElseThrow().epoch().counter() + 1, startId);"),
+          new Variant(
               "the epoch of a copy is not checked before it is repaired",
               "copies",
               RULES,
