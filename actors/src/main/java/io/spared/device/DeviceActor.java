@@ -500,7 +500,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       disk =
           fault.disk().equals("new")
               ? serving.replacement().openDisk()
-              : serving.diskOf(fault.disk());
+              : serving.disks().withRole(fault.disk());
     } else if (fault.disk().equals("main")) {
       disk = run.main().disk();
     }
@@ -573,7 +573,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceNews.FromSpares from -> {
         if (now != null) {
-          takeAll(now.on(from.reply()));
+          now.on(from.reply());
         }
       }
       case DeviceNews.ChangingSpare changing -> {
@@ -620,7 +620,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceNews.FromScrubber from -> {
         if (now != null) {
-          takeAll(now.on(from.request()));
+          now.scrubbing().on(from.request());
         }
       }
       case DeviceNews.DiskProved proved -> {
@@ -635,7 +635,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceNews.DisksAnswered answered -> {
         if (now != null) {
-          now.flushes().answered();
+          now.disks().flushes().answered();
           Draining going = draining;
           if (going != null) {
             going.disksAnswered();
@@ -684,7 +684,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       }
       case DeviceNews.ScrubberAgain again -> {
         if (now != null && life.phase().serves()) {
-          now.beginScrubbing();
+          now.scrubbing().begin();
         }
       }
       case DeviceNews.MainSeen seen -> {
@@ -771,7 +771,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       retries = 0;
       settings = Policy.fromMetadata(settings, all.image().policy());
       serving.settingsChanged(settings);
-      begun.beginScrubbing();
+      begun.scrubbing().begin();
       List<SpareReply.Attached> strangers = done.strangers();
       begun.begin(new SpareLife(run, begun, keeper()), strangers);
       take(new Fact.Assembled(serving.firstTroubles()));
@@ -830,7 +830,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     if (part != null && cause != null) {
       getContext().getLog().error("{}: its {} crashed", settings.name(), part, cause);
       if (part.startsWith("scrubber") && now != null) {
-        now.scrubberCrashed();
+        now.scrubbing().crashed();
       } else if (part.startsWith("evacuator") && now != null) {
         Evacuation going = now.spareLife().evacuation();
         if (going != null) {

@@ -20,8 +20,10 @@ import io.spared.replacement.CopierCommand;
 import io.spared.scrub.Scrubber;
 import io.spared.scrub.ScrubberCommand;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /** How the parts of a serving device are made: each on its home ring, each telling only it. */
@@ -98,18 +100,24 @@ final class DeviceChildren {
         "relocator");
   }
 
-  static ActorRef<ScrubberCommand> scrubber(Run run, Serving serving, DeviceSettings settings) {
+  static ActorRef<ScrubberCommand> scrubber(
+      Run run,
+      LiveMap map,
+      Map<Integer, Disk> disks,
+      long surfaceCursorBytes,
+      Optional<Instant> surfaceBegan,
+      DeviceSettings settings) {
     return run.spawn(
         Scrubber.create(
             new Scrubber.Setup(
                 run.parts.world(),
                 run.parts.home().engine(),
-                serving.image().geometry(),
-                serving.table(),
-                lentTo(run, serving.disksByNumber()),
-                serving.image().main().dataOffsetBytes(),
-                serving.surfaceCursorBytes(),
-                serving.surfaceBegan(),
+                map.image().geometry(),
+                map.table(),
+                lentTo(run, disks),
+                map.image().main().dataOffsetBytes(),
+                surfaceCursorBytes,
+                surfaceBegan,
                 plan(settings),
                 request -> run.tell(new DeviceNews.FromScrubber(run.number, request)))),
         run.unique("scrubber"));

@@ -43,7 +43,7 @@ final class Draining {
     this.serving = serving;
     this.plan = new DrainPlan(nanos);
     this.sinceNanos = run.nowNanos();
-    serving.stopScrubber();
+    serving.scrubbing().stop();
     serving.spareLife().rest();
     serving.replacement().stop();
     serving.queues().tellAll(new QueueCommand.Drain());
@@ -97,12 +97,13 @@ final class Draining {
 
   private void beginFlush() {
     await(DrainPlan.Stage.FLUSH);
-    if (serving.flushes().isRunning()) {
+    if (serving.disks().flushes().isRunning()) {
       dirty("a flush that began before has not ended");
       flushed = true;
       return;
     }
     serving
+        .disks()
         .flushes()
         .begin(
             run.parts.home().engine().nanoTime() + leftNanos(DrainPlan.Stage.FLUSH),

@@ -36,9 +36,10 @@ final class Freezing {
 
   /** Goes on as far as it can; true once the device is frozen. */
   boolean step() {
-    if (!flushing && serving.queues().allFrozen() && !serving.flushes().isRunning()) {
+    if (!flushing && serving.queues().allFrozen() && !serving.disks().flushes().isRunning()) {
       flushing = true;
       serving
+          .disks()
           .flushes()
           .begin(
               run.parts.home().engine().nanoTime()

@@ -371,7 +371,7 @@ final class Replacement {
       return;
     }
     phase = Phase.JOINING;
-    serving.flushes().add(NEW_MAIN, run.attach(opened));
+    serving.disks().flushes().add(NEW_MAIN, run.attach(opened));
     mirror(opened, image().replace().map(ReplaceState::cursorBytes).orElse(0L), 0, 0);
   }
 
@@ -563,7 +563,7 @@ final class Replacement {
   }
 
   private void freeze() {
-    serving.stopScrubber();
+    serving.scrubbing().stop();
     serving.relocator().tell(new RelocatorCommand.Pause());
     serving.queues().freeze(run.nowNanos());
     run.later(
@@ -576,7 +576,7 @@ final class Replacement {
     run.notLater("replace-switch");
     serving.relocator().tell(new RelocatorCommand.GoOn());
     serving.queues().tellAll(new QueueCommand.Thaw());
-    serving.beginScrubbing();
+    serving.scrubbing().begin();
   }
 
   void relocatorPaused() {
@@ -588,10 +588,11 @@ final class Replacement {
     if (phase == Phase.FREEZING
         && paused
         && serving.queues().allFrozen()
-        && !serving.flushes().isRunning()) {
+        && !serving.disks().flushes().isRunning()) {
       phase = Phase.FLUSHING;
       flushed = false;
       serving
+          .disks()
           .flushes()
           .begin(
               run.parts.home().engine().nanoTime()
@@ -756,7 +757,7 @@ final class Replacement {
           return List.of(
               new Fact.Crashed("replacement", "the new disk is not open", run.nowNanos()));
         }
-        serving.flushes().remove(NEW_MAIN);
+        serving.disks().flushes().remove(NEW_MAIN);
         serving.mainIs(now);
         serving.queues().tellAll(new QueueCommand.MirrorOff());
         onOldMain.addAll(serving.queues().begun());
@@ -764,7 +765,7 @@ final class Replacement {
         serving.relocator().tell(new RelocatorCommand.MainReplaced(run.lendTo(now)));
         serving.queues().tellAll(new QueueCommand.Thaw());
         if (!stopped) {
-          serving.beginScrubbing();
+          serving.scrubbing().begin();
         }
         run.tell(new DeviceNews.MainSwitched(run.number, disk().claim(), disk().address()));
         String told =
@@ -811,7 +812,7 @@ final class Replacement {
     endsFor = why;
     stopCopier();
     window = null;
-    serving.flushes().remove(NEW_MAIN);
+    serving.disks().flushes().remove(NEW_MAIN);
     Mirror before = mirror;
     if (before != null) {
       mirror(null, before.belowBytes(), 0, 0);

@@ -285,7 +285,7 @@ final class SpareLife {
       happened(Event.Severity.NOTICE, "spare.added", sentences.get(0));
       // There is more room: what could not be left may be left now.
       triedToLeave.clear();
-      serving.restartScrubbing();
+      serving.scrubbing().restart();
     }
     SpareMember left = image.spares().get(ended.wanted().leaves());
     if (left != null) {
@@ -427,10 +427,12 @@ final class SpareLife {
       run.parts.host().tell(new SpareNotice.Gone(run.settings.name(), spare.address()));
     }
     failed.remove(index);
-    serving.restartScrubbing();
+    serving.scrubbing().restart();
     serving.askMetadata();
     run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), alert(index)));
-    return serving.isAnySpareInTrouble() ? List.of() : List.of(new Fact.Better(Trouble.SPARE));
+    return serving.disks().isAnySpareInTrouble()
+        ? List.of()
+        : List.of(new Fact.Better(Trouble.SPARE));
   }
 
   static String alert(int index) {
@@ -547,7 +549,7 @@ final class SpareLife {
     away.put(index, new Away(spare, run.nowNanos(), why));
     serving.away(index, why);
     // It cannot be opened again while anybody here still has it.
-    serving.restartScrubbing();
+    serving.scrubbing().restart();
     detach(spare.spareId());
     lookLater();
   }
@@ -606,14 +608,16 @@ final class SpareLife {
     keeper.comes(back);
     serving.attach(index, back);
     serving.writer().tell(new MetadataCommand.SpareBack(index, port));
-    serving.restartScrubbing();
+    serving.scrubbing().restart();
     happened(Event.Severity.NOTICE, "spare.back", "spare " + index + " is there again");
     run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), alert(index)));
     Evacuation going = evacuation;
     if (going != null) {
       going.look();
     }
-    return serving.isAnySpareInTrouble() ? List.of() : List.of(new Fact.Better(Trouble.SPARE));
+    return serving.disks().isAnySpareInTrouble()
+        ? List.of()
+        : List.of(new Fact.Better(Trouble.SPARE));
   }
 
   private boolean isUnsafe(int index) {

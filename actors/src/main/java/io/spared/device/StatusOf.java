@@ -37,7 +37,7 @@ final class StatusOf {
         image.map(i -> i.form().name().toLowerCase(java.util.Locale.ROOT)).orElse(""),
         image.map(i -> i.epoch().toString()).orElse(""),
         image.map(i -> i.position().sequence()).orElse(0L),
-        serving.map(Serving::diskStatus).orElse(List.of()),
+        serving.map(s -> s.disks().status()).orElse(List.of()),
         copies(metadata),
         serving.map(Serving::remaps).orElse(new DeviceStatus.Remaps(0, 0, 0, 0, 0, 0, 0)),
         new DeviceStatus.Traffic(
