@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.spared.device.DeviceCommand;
 import io.spared.device.LifeCycle;
 import io.spared.disk.DiskCommand;
+import io.spared.evacuation.EvacuatorCommand;
 import io.spared.ffi.engine.IoRequest.Operation;
 import io.spared.host.HostCommand;
 import io.spared.metadata.MetadataCommand;
 import io.spared.monitor.MonitorCommand;
 import io.spared.relocation.RelocatorCommand;
+import io.spared.replacement.CopierCommand;
 import io.spared.scrub.ScrubberCommand;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareCrash;
@@ -154,7 +156,7 @@ final class DeviceCrashTest {
   }
 
   @Test
-  void theMonitorAndTheExportsAreMadeAnewAndNobodyNotices() {
+  void theMonitorIsMadeAnewAndNobodyNotices() {
     try (HostRig rig = new HostRig(13, "a")) {
       HostRig.Device a = rig.device();
       assertThat(rig.until(a::serves, SERVES_AGAIN)).isTrue();
@@ -165,6 +167,58 @@ final class DeviceCrashTest {
       }
       assertThat(rig.everythingIsRight(a)).as("%s", a.setup.truth.violation()).isTrue();
       assertThat(a.timesNotServing).isEqualTo(notServing);
+      assertThat(rig.leftAfterShutdown()).isEmpty();
+    }
+  }
+
+  @Test
+  void anEvacuatorIsMadeAnewAndTheSpareIsLeftInTheEnd() {
+    try (HostRig rig = new HostRig(17, "a")) {
+      HostRig.Device a = rig.servingAll();
+      rig.badSectorsOnMain(a, 100);
+      assertThat(rig.until(() -> a.is(s -> s.remaps().remapped() > 20), SERVES_AGAIN)).isTrue();
+      long epoch = a.epoch();
+      int notServing = a.timesNotServing;
+
+      rig.command(a, replyTo -> new DeviceCommand.SetPolicy("move-rate", "128 KiB", replyTo));
+      rig.command(a, replyTo -> new DeviceCommand.Evacuate(0, false, replyTo));
+      rig.runFor(SOME_LOAD);
+      rig.tell("/device-a-sim-*/evacuator*", new EvacuatorCommand.FlowEnded(1, nothing()));
+      rig.runFor(Duration.ofMillis(500));
+      assertThat(a.status().jobs()).isNotEmpty();
+
+      assertThat(rig.until(() -> a.is(s -> s.jobs().isEmpty()), Duration.ofMinutes(5)))
+          .as("%s", a)
+          .isTrue();
+      assertThat(a.status().disks()).noneMatch(disk -> disk.role().equals("spare-0"));
+      assertThat(rig.everythingIsRight(a)).as("%s", a.setup.truth.violation()).isTrue();
+      assertThat(a.timesNotServing).isEqualTo(notServing);
+      assertThat(a.epoch()).isEqualTo(epoch);
+      assertThat(rig.leftAfterShutdown()).isEmpty();
+    }
+  }
+
+  @Test
+  void withItsCopierTheDeviceIsAssembledAgainAndTheCopyGoesOn() {
+    try (HostRig rig = new HostRig(18, CoreSetup::plugNext, "a")) {
+      HostRig.Device a = rig.servingAll();
+      rig.command(
+          a, replyTo -> new DeviceCommand.Replace(CoreSetup.address("next"), 1 << 17, replyTo));
+      rig.runFor(SOME_LOAD);
+      assertThat(a.status().replacing()).isPresent();
+      long epoch = a.epoch();
+
+      rig.tell("/device-a-sim-*/copier*", new CopierCommand.Copy(nothing(), nothing()));
+
+      assertThat(rig.until(() -> a.serves() && a.epoch() > epoch, SERVES_AGAIN))
+          .as("%s", a)
+          .isTrue();
+
+      assertThat(rig.until(() -> a.is(s -> s.replacing().isEmpty()), Duration.ofMinutes(2)))
+          .as("%s", a)
+          .isTrue();
+      assertThat(a.status().disks().getFirst().address()).contains("next");
+      assertThat(rig.everythingIsRight(a)).as("%s", a.setup.truth.violation()).isTrue();
       assertThat(rig.leftAfterShutdown()).isEmpty();
     }
   }
