@@ -12,12 +12,15 @@ import java.util.stream.Stream;
 /**
  * Devices come and go without end, four at a time, on files and loop devices, used through NBD and
  * from within; a part of the clients crash. After a warm-up of at most a third of the time threads,
- * descriptors, rings, loop devices, requests, slabs and heap are counted after every round. It
- * fails on whatever grows, and when too few rounds were counted.
+ * descriptors, rings, loop devices, requests, slabs and heap are counted after every tenth round.
+ * It fails on whatever grows, and when too few rounds were counted.
  */
 public final class LifecycleSoak implements Soak {
   /** The monitor's history and all pools are full after so many. */
   private static final int WARM_UP_ROUNDS = 100;
+
+  /** A count collects all garbage, and so takes as long as a round. */
+  private static final int ROUNDS_OF_A_COUNT = 10;
 
   @Override
   public boolean run(SoakArguments arguments, SoakProgress progress) throws IOException {
@@ -35,6 +38,7 @@ public final class LifecycleSoak implements Soak {
         String[] last = {""};
         List<String> leaks =
             trial.run(
+                ROUNDS_OF_A_COUNT,
                 arguments::over,
                 line -> {
                   last[0] = line;
@@ -42,7 +46,7 @@ public final class LifecycleSoak implements Soak {
                 });
         progress.say(last[0]);
         leaks.forEach(leak -> progress.say("found: " + leak));
-        progress.say(lifecycle.cycles() + " lives, " + trial.counted() + " rounds of four counted");
+        progress.say(lifecycle.cycles() + " lives, " + trial.counted() + " counts of what is held");
         return leaks.isEmpty();
       }
     } finally {

@@ -50,11 +50,12 @@ record Census(Map<Census.Kind, Long> counts) {
   }
 
   /**
-   * Counts all.
+   * Counts all but memory, which takes a full collection.
    *
    * @param directory loop devices over files below it are counted
    */
-  static Census take(ActorSystem<?> system, Rings rings, Path directory) throws IOException {
+  static Census withoutMemory(ActorSystem<?> system, Rings rings, Path directory)
+      throws IOException {
     Map<Kind, Long> counts = new EnumMap<>(Kind.class);
     long open = 0;
     long uring = 0;
@@ -77,6 +78,12 @@ record Census(Map<Census.Kind, Long> counts) {
     }
     counts.put(Kind.REQUESTS, requests);
     counts.put(Kind.SLAB_BYTES, slab);
+    return new Census(counts);
+  }
+
+  /** The same with memory as it is now. */
+  Census withMemory() {
+    Map<Kind, Long> counts = new EnumMap<>(this.counts);
     System.gc();
     counts.put(Kind.HEAP_BYTES, ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
     long direct = 0;
@@ -136,14 +143,18 @@ record Census(Map<Census.Kind, Long> counts) {
     }
   }
 
-  /** Whether this holds nothing more than the other, but for memory. */
+  /** Whether this holds nothing more than the other, of what is counted here. */
   boolean isWithin(Census other) {
+    return counts.entrySet().stream().allMatch(each -> each.getValue() <= other.of(each.getKey()));
+  }
+
+  /** The more of both, of each kind. */
+  Census highest(Census other) {
+    Map<Kind, Long> highest = new EnumMap<>(Kind.class);
     for (Kind kind : Kind.values()) {
-      if (kind != Kind.HEAP_BYTES && of(kind) > other.of(kind)) {
-        return false;
-      }
+      highest.put(kind, Math.max(of(kind), other.of(kind)));
     }
-    return true;
+    return new Census(highest);
   }
 
   /**

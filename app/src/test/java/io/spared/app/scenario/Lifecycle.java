@@ -160,15 +160,18 @@ public final class Lifecycle implements AutoCloseable {
     return crashes;
   }
 
-  /** What is held now; waits for a while for what ends by itself. */
-  Census census(Optional<Census> wanted) throws IOException {
+  /**
+   * What is held now. When that is more than ever before, waits for a while for what ends by
+   * itself.
+   */
+  Census census(Optional<Census> highest) throws IOException {
     long end = System.nanoTime() + SETTLES.toNanos();
-    Census now = Census.take(system, rings, directory);
-    while (wanted.isPresent() && !now.isWithin(wanted.get()) && System.nanoTime() < end) {
+    Census now = Census.withoutMemory(system, rings, directory);
+    while (highest.isPresent() && !now.isWithin(highest.get()) && System.nanoTime() < end) {
       LockSupport.parkNanos(20_000_000L);
-      now = Census.take(system, rings, directory);
+      now = Census.withoutMemory(system, rings, directory);
     }
-    return now;
+    return now.withMemory();
   }
 
   private void cycle(String name, boolean nbd, boolean loop, SplittableRandom random)

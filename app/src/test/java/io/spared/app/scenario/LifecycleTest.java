@@ -24,7 +24,7 @@ final class LifecycleTest {
       AtomicInteger rounds = new AtomicInteger();
 
       // Heap says nothing yet after so few; the soak looks at it for longer.
-      assertThat(trial.run(() -> rounds.getAndIncrement() >= 6, line -> {}))
+      assertThat(trial.run(1, () -> rounds.getAndIncrement() >= 6, line -> {}))
           .as("seed " + SEED)
           .filteredOn(leak -> !leak.startsWith("heap"))
           .isEmpty();

@@ -8,7 +8,7 @@ import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
-/** Rounds of {@link Lifecycle} with a census after each, and what these say together. */
+/** Rounds of {@link Lifecycle} with a census after some, and what these say together. */
 public final class LifecycleTrial {
   private final Lifecycle lifecycle;
   private final SplittableRandom random;
@@ -27,16 +27,20 @@ public final class LifecycleTrial {
   }
 
   /**
-   * Goes on until it is over, and counts after every round.
+   * Goes on until it is over.
    *
+   * @param rounds after so many it counts
    * @return what leaks
    */
-  public List<String> run(BooleanSupplier over, Consumer<String> said) throws IOException {
-    Optional<Census> first = Optional.empty();
+  public List<String> run(int rounds, BooleanSupplier over, Consumer<String> said)
+      throws IOException {
+    Optional<Census> highest = Optional.empty();
     while (!over.getAsBoolean()) {
-      lifecycle.round(random);
-      Census now = lifecycle.census(first);
-      first = first.isEmpty() ? Optional.of(now) : first;
+      for (int round = 0; round < rounds; round++) {
+        lifecycle.round(random);
+      }
+      Census now = lifecycle.census(highest);
+      highest = Optional.of(highest.map(now::highest).orElse(now));
       taken.add(now);
       said.accept(
           lifecycle.cycles() + " lives, " + lifecycle.crashes() + " crashed clients; " + now);
@@ -44,7 +48,7 @@ public final class LifecycleTrial {
     return Census.leaks(taken);
   }
 
-  /** Rounds that were counted. */
+  /** How often it counted. */
   public int counted() {
     return taken.size();
   }
