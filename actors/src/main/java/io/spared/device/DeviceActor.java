@@ -6,6 +6,7 @@ import io.spared.device.LifeCycle.Effect;
 import io.spared.device.LifeCycle.Fact;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskGeometry;
 import io.spared.format.Change;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataReply;
@@ -361,8 +362,14 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         now == null ? 512 : now.image().geometry().sectorBytes(),
         now == null ? 4096 : now.image().geometry().blockBytes(),
         settings.readOnly(),
-        now != null && now.main().geometry().rotational(),
-        now != null && now.main().geometry().discardGranularityBytes() > 0);
+        now == null ? List.of() : geometries(now));
+  }
+
+  private static List<DiskGeometry> geometries(Serving now) {
+    List<DiskGeometry> all = new ArrayList<>();
+    all.add(now.main().geometry());
+    now.spares().values().forEach(spare -> all.add(spare.disk().geometry()));
+    return all;
   }
 
   private void stop(DeviceCommand.Stop stop) {

@@ -1,6 +1,7 @@
 package io.spared.device;
 
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskGeometry;
 import io.spared.format.Form;
 import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
@@ -49,6 +50,7 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
    * @param deviceId the set-up's, which stays when the device is called otherwise; empty while it
    *     is not known
    * @param sizeBytes 0 while it is not known
+   * @param disks what lies below, main first; empty while it is not known
    */
   record Description(
       String name,
@@ -59,8 +61,19 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
       int sectorBytes,
       int blockBytes,
       boolean readOnly,
-      boolean rotational,
-      boolean discard) {}
+      List<DiskGeometry> disks) {
+    public Description {
+      disks = List.copyOf(disks);
+    }
+
+    public boolean rotational() {
+      return !disks.isEmpty() && disks.getFirst().rotational();
+    }
+
+    public boolean discard() {
+      return !disks.isEmpty() && disks.getFirst().discardGranularityBytes() > 0;
+    }
+  }
 
   /**
    * Assemble a stopped or failed device.

@@ -3,10 +3,8 @@ package io.spared.ublk;
 import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
-import io.spared.ffi.disk.DiskGeometry;
 import io.spared.ffi.ublk.UblkDeviceInfo;
 import java.time.Duration;
-import java.util.List;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -231,15 +229,6 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
       }
     }
     boolean recover = left != UblkDeviceInfo.ANY_NUMBER;
-    DiskGeometry habits =
-        new DiskGeometry(
-            known.sizeBytes(),
-            known.sectorBytes(),
-            Math.max(4096, known.sectorBytes()),
-            known.discard() ? known.blockBytes() : 0,
-            known.rotational(),
-            true,
-            0);
     ActorRef<FrontendMessage> begun =
         getContext()
             .spawn(
@@ -252,8 +241,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
                         known.sizeBytes(),
                         known.sectorBytes(),
                         known.blockBytes(),
-                        habits,
-                        List.of(habits)),
+                        known.disks().getFirst(),
+                        known.disks()),
                     recover,
                     device,
                     getContext().messageAdapter(UblkReport.class, Told::new)),

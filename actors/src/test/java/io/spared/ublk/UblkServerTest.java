@@ -8,6 +8,7 @@ import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.Phase;
 import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskGeometry;
 import io.spared.ublk.UblkServer.After;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -102,8 +103,7 @@ class UblkServerTest {
                 512,
                 4096,
                 false,
-                false,
-                false));
+                List.of(new DiskGeometry(16 << 20, 512, 4096, 0, true, true, 0))));
   }
 
   private ActorRef<UblkServer.Message> serving() {
