@@ -24,7 +24,7 @@ install_machine() {
   # An emulated processor takes up to 25 times as long.
   printf '[Service]\nTimeoutStartSec=600\nTimeoutStopSec=300\nWatchdogSec=300\nEnvironment="SPARED_JAVA_OPTIONS=%s"\n' "$emulated_java_options" > "$tree/etc/systemd/system/spared.service.d/slow.conf"
   mkdir -p "$tree/usr/local/lib/test"
-  cp "$here/guest/agent" "$here/guest/checks.sh" "$tree/usr/local/lib/test/"
+  cp "$here/guest/agent" "$here/guest/checks.sh" "$here/guest/story.sh" "$tree/usr/local/lib/test/"
   cp "$here/guest/agent.service" "$tree/etc/systemd/system/"
   ln -s ../agent.service "$tree/etc/systemd/system/sysinit.target.wants/"
   od -An -tx8 -N16 /dev/urandom | tr -d ' \n' > "$tree/etc/machine-id"; echo >> "$tree/etc/machine-id"
