@@ -4,7 +4,7 @@
 build_payload() {
   local suite=$1 cases=$2 to=$3 tree; tree=$(mktemp -d "$cache/payload.XXXXXX")
   cp -r "$here/guest" "$here/suites" "$tree/"
-  echo "$suite" > "$tree/suite"; echo "$cases" > "$tree/cases"
+  echo "$suite" > "$tree/suite"; echo "$cases" > "$tree/cases"; echo "${SPARED_VM_ROUNDS:-100}" > "$tree/rounds"
   cp -rp "$jars" "$tree/jars"
   echo "${jvm_flags[*]}" > "$tree/jvm-flags"
   local module

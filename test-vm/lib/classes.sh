@@ -28,8 +28,11 @@ ensure_libraries() {
 }
 
 ensure_jars() {
-  local list=$1 module kind classes
-  jars=$cache/guest/payload/jars
+  local list=$1 module kind classes own
+  # Of this checkout alone: others share the cache, and their classes are not what is to be tested here. The libraries are linked beside them, since
+  # the start-up cache is valid for a class path of the same shape.
+  own=$cache/guest/$(sha256sum <<< "$top" | cut -c1-16); jars=$own/payload/jars
+  mkdir -p "$own"; ln -sfn ../libraries "$own/libraries"; libraries=$own/libraries
   [ -s "$jars/trial.aot" ] && [ ! "$list" -nt "$jars/trial.aot" ] && [ ! "$libraries_image" -nt "$jars/trial.aot" ] && return
   rm -rf "$jars"; mkdir -p "$jars"
   for module in ffi actors app; do

@@ -6,6 +6,7 @@
 
 modprobe -a ublk_drv loop
 cd /work
+. /payload/guest/files.sh
 . /payload/guest/kills.sh
 
 serve() {
@@ -13,23 +14,9 @@ serve() {
   trial t --main "$disk" --number "$number" "${@:2}"
 }
 
-# Fills a file system, unmounts, mounts again, compares, checks it.
 keeps_files() {
-  local kind=$1 check=$2; shift 2
   serve 320 --queues 2 --depth 64
-  "$@" "$device" > mkfs.out 2>&1 || { cat mkfs.out; fail "mkfs"; }
-  mkdir -p /mnt/a; mount -t "$kind" "$device" /mnt/a; at_end "umount /mnt/a"
-  mkdir /mnt/a/d
-  for i in $(seq 1 40); do head -c $((i * 37000)) /dev/urandom > "/mnt/a/d/$i"; done
-  cp -r /payload/guest /mnt/a/guest
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > before
-  umount /mnt/a
-  echo 3 > /proc/sys/vm/drop_caches
-  mount -t "$kind" "$device" /mnt/a
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > after
-  cmp before after
-  umount /mnt/a
-  $check "$device" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged"; }
+  file_system_keeps_its_files "$@"
   trial_ends t stop
 }
 

@@ -1,4 +1,4 @@
-# about: two hundred kills of the daemon under fio and under a mounted ext4, and how long the device was away
+# about: kills of the daemon, many (SPARED_VM_ROUNDS, else 100), under fio and under a mounted ext4, and how long the device was away
 # limit: 14400
 # case-limit: 7000
 # sets: all
@@ -7,8 +7,8 @@
 modprobe -a ublk_drv loop
 cd /work
 . /payload/guest/kills.sh
-rounds=${rounds:-100}
+rounds=$(< /payload/rounds)
 
-case_ext4_over_a_hundred_kills() { mounted_over_kills ext4 "e2fsck -fn" $rounds mkfs.ext4 -q -F; }
+case_ext4_over_many_kills() { mounted_over_kills ext4 "e2fsck -fn" "$rounds" mkfs.ext4 -q -F; }
 
-case_fio_verifies_over_a_hundred_kills() { fio_over_kills $rounds; }
+case_fio_verifies_over_many_kills() { fio_over_kills "$rounds"; }

@@ -6,6 +6,7 @@
 
 modprobe -a nbd loop
 cd /work
+. /payload/guest/files.sh
 device=/dev/nbd0
 
 # serve NAME: the real frontend over $disk, in the background; its process in $server.
@@ -27,27 +28,13 @@ make() {
   disk=$(ram_disk "$1"); at_end "losetup -d $disk"
 }
 
-# Fills a file system, unmounts, mounts again, compares, checks it.
 keeps_files() {
-  local kind=$1 check=$2; shift 2
   make 320; serve s; connect -C 2
-  "$@" "$device" > mkfs.out 2>&1 || { cat mkfs.out; fail "mkfs"; }
-  mkdir -p /mnt/a; mount -t "$kind" "$device" /mnt/a; at_end "umount /mnt/a"
-  mkdir /mnt/a/d
-  for i in $(seq 1 40); do head -c $((i * 37000)) /dev/urandom > "/mnt/a/d/$i"; done
-  cp -r /payload/guest /mnt/a/guest
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > before
-  umount /mnt/a
-  echo 3 > /proc/sys/vm/drop_caches
-  mount -t "$kind" "$device" /mnt/a
-  (cd /mnt/a && find . -type f | sort | xargs sha256sum) > after
-  cmp before after
-  umount /mnt/a
-  $check "$device" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged"; }
+  file_system_keeps_its_files "$@"
   nbd-client -d "$device" > /dev/null
   kill "$server"; wait "$server" 2> /dev/null || true
   # What the server wrote is on the disk below, for a reader who knows nothing of NBD.
-  $check "$disk" > fsck.out 2>&1 || { cat fsck.out; fail "$kind is damaged below"; }
+  $2 "$disk" > fsck.out 2>&1 || { cat fsck.out; fail "$1 is damaged below"; }
 }
 
 case_ext4_keeps_its_files() { keeps_files ext4 "e2fsck -fn" mkfs.ext4 -q -F; }
