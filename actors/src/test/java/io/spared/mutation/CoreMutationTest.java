@@ -39,6 +39,9 @@ class CoreMutationTest {
   private static final String OF_TABLE =
       "io.spared.remap.RemapTableTest#theTableSaysOfEveryBlockWhatAPlainMapSays";
 
+  private static final String OF_HINT =
+      "io.spared.remap.RemapTableTest#aBucketCountOfAnotherSegmentLeadsNoLookupAstray";
+
   private static Mutant mutant(
       String name,
       int invariant,
@@ -298,6 +301,14 @@ class CoreMutationTest {
             "directory.set(first + run / 2, run / 2, halves[1]);",
             "directory.set(first + run / 2, run / 2, halves[0]);",
             OF_TABLE,
+            8),
+        mutant(
+            "the directory's word for how many buckets a segment has is believed",
+            1,
+            TABLE,
+            "buckets = Segments.buckets(segment);",
+            "",
+            OF_HINT,
             8),
         mutant(
             "a full bucket does not say that entries are further on",

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.spared.format.LostBits;
 import io.spared.format.RemapEntries;
 import io.spared.sim.SimRandom;
+import java.lang.reflect.Field;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -96,6 +98,35 @@ class RemapTableTest {
     over.set(true);
     reader.join();
     assertThat(wrong.get()).isNull();
+  }
+
+  /**
+   * A reader may see the hint of one segment with another one beside it: whatever the hint says,
+   * lookups say the same.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {8, 128})
+  void aBucketCountOfAnotherSegmentLeadsNoLookupAstray(int sectorsPerBlock) throws Exception {
+    RemapTable table = new RemapTable(1 << 20, sectorsPerBlock);
+    for (long block = 0; block < 1500; block++) {
+      put(table, 7 * block, 0);
+    }
+    Field directory = RemapTable.class.getDeclaredField("directory");
+    directory.setAccessible(true);
+    Field buckets = directory.getType().getDeclaredField("buckets");
+    buckets.setAccessible(true);
+    byte[] hints = (byte[]) buckets.get(directory.get(table));
+    Lookup mine = new Lookup();
+    for (int hint = 0; hint < 256; hint++) {
+      Arrays.fill(hints, (byte) hint);
+      for (long block = 0; block < 3000; block++) {
+        boolean found = table.find(block, mine);
+        assertThat(found).as("block %s, hint %s", block, hint).isEqualTo(block % 7 == 0);
+        if (found) {
+          assertThat(Place.slot(mine.place)).isEqualTo(block);
+        }
+      }
+    }
   }
 
   private static void put(RemapTable table, long block, long round) {
