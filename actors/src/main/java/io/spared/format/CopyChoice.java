@@ -150,7 +150,12 @@ public final class CopyChoice {
             .orElse(false);
     int known = known(best, placement);
     String counted =
-        known + " of " + placement.copies() + " copies are readable, the newest is at " + chosen;
+        known
+            + " of "
+            + placement.copies()
+            + (known == 1 ? " copies is" : " copies are")
+            + " readable, the newest is at "
+            + chosen;
     if (best.tail().compareTo(newest.tail()) < 0) {
       String found = "a copy at " + newest.tail() + " was found and cannot be loaded";
       if (neverDurable(newest, best)) {
@@ -173,7 +178,7 @@ public final class CopyChoice {
           counted
               + "; with fewer than "
               + placement.majority()
-              + " nobody can know that it is the newest",
+              + ", a majority, nobody can know that it is the newest",
           doubts,
           grounds);
     }

@@ -3,6 +3,7 @@ package io.spared.app.ctl;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -394,11 +395,11 @@ final class CtlCommands {
           @Nullable Path keep,
       @Option(
               names = "--accept-loss",
-              description = "go on with the best survivor where fewer than three copies are left")
+              description = "go on with the best survivor where no majority of the copies is left")
           boolean acceptLoss)
       throws CtlException {
     if (targets.size() == 1 && !isDisk(targets.get(0))) {
-      return show("POST", device(targets.get(0)) + "/repair", "{}");
+      return showNamed(targets.get(0), "/repair", "{}");
     }
     return offline().repair(targets, yes, keep, acceptLoss);
   }
@@ -468,12 +469,24 @@ final class CtlCommands {
     if (isDisk(name)) {
       return offline().explain(name, spares == null ? List.of() : spares, device, sector);
     }
-    return show("POST", device(name) + "/explain", Json.object(Map.of("sector", sector)));
+    return showNamed(name, "/explain", Json.object(Map.of("sector", sector)));
   }
 
   /** Names of devices have neither; addresses of disks have one. */
   private static boolean isDisk(String target) {
     return target.contains("/") || target.contains(":");
+  }
+
+  /** Asks the daemon; who meant a file and finds no daemon is told how a file is named. */
+  private int showNamed(String name, String path, String body) throws CtlException {
+    try {
+      return show("POST", device(name) + path, body);
+    } catch (CtlException refused) {
+      throw refused.exitCode() == Ctl.NO_DAEMON && Files.exists(Path.of(name))
+          ? new CtlException(
+              Ctl.NO_DAEMON, refused.getMessage() + "; for the disk " + name + " write ./" + name)
+          : refused;
+    }
   }
 
   private OfflineCommands offline() {

@@ -16,7 +16,6 @@ import io.spared.ffi.disk.ByteSize;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.format.CopyConsent;
-import io.spared.format.CopyFinding;
 import io.spared.format.DeviceImage;
 import io.spared.format.Form;
 import io.spared.format.Position;
@@ -41,6 +40,9 @@ import org.jspecify.annotations.Nullable;
 final class OfflineCommands {
   private final PrintWriter out;
   private final boolean json;
+
+  /** For JSON, what would have been said line by line. */
+  private final List<String> said = new ArrayList<>();
 
   OfflineCommands(PrintWriter out, boolean json) {
     this.out = out;
@@ -100,12 +102,10 @@ final class OfflineCommands {
     return with(disks -> {
       Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), false);
       Map<String, Object> all = new LinkedHashMap<>();
-      for (Survey.Found found : survey.devices().values()) {
-        all.put(
-            found.image().map(DeviceImage::name).orElse(found.deviceId().toString()),
-            found.image().map(Reports::remaps).orElse(List.of()));
+      for (DeviceImage image : survey.all()) {
+        all.put(image.name(), Reports.remaps(image));
       }
-      print(all, Reports.text(all).stripTrailing());
+      print(all, Reports.dump(all));
       return Ctl.DONE;
     });
   }
@@ -134,55 +134,9 @@ final class OfflineCommands {
   int check(List<String> texts) throws CtlException {
     return with(disks -> {
       Survey survey = Survey.of(disks, texts, DiskOpener.Mode.READ, Optional.empty(), true);
-      Map<String, Object> all = new LinkedHashMap<>();
-      StringBuilder text = new StringBuilder();
-      int worst = Reports.HEALTHY;
-      for (Survey.Found found : survey.devices().values()) {
-        int code = Reports.code(found.verdict());
-        worst = Math.max(worst, code);
-        String name = found.image().map(DeviceImage::name).orElse(found.deviceId().toString());
-        long good =
-            found.verdict().findings().stream()
-                .filter(finding -> finding.standing() == CopyFinding.Standing.CURRENT)
-                .count();
-        String sentence =
-            switch (code) {
-                  case Reports.HEALTHY -> "healthy";
-                  case Reports.REPAIRABLE -> "repairable";
-                  case Reports.DAMAGED -> "damaged";
-                  default -> "unusable";
-                }
-                + ", copies "
-                + good
-                + " of "
-                + found.verdict().findings().size()
-                + (found.verdict().reasons().isEmpty()
-                    ? ""
-                    : ": " + String.join("; ", found.verdict().reasons()));
-        all.put(name, sentence);
-        text.append(name).append(": ").append(sentence).append('\n');
-      }
-      for (Map.Entry<String, Survey.Spare> spare : survey.spares().entrySet()) {
-        if (!spare.getValue().choice().stale().isEmpty()
-            || spare.getValue().choice().table().isEmpty()) {
-          worst = Math.max(worst, Reports.REPAIRABLE);
-          String sentence =
-              "spare's tables damaged: "
-                  + (spare.getValue().choice().table().isEmpty()
-                      ? "all three"
-                      : spare.getValue().choice().stale().toString());
-          all.put(spare.getKey(), sentence);
-          text.append(spare.getKey()).append(": ").append(sentence).append('\n');
-        }
-      }
-      if (survey.devices().isEmpty()) {
-        String sentence = "no device is found on these disks; name the spare";
-        all.put("refused", sentence);
-        text.append(sentence).append('\n');
-        worst = Reports.UNUSABLE;
-      }
-      print(all, text.toString().stripTrailing());
-      return worst;
+      Reports.Check check = Reports.check(survey);
+      print(check.values(), check.text());
+      return check.code();
     });
   }
 
@@ -190,13 +144,20 @@ final class OfflineCommands {
       throws CtlException {
     return with(disks -> {
       Survey survey = Survey.of(disks, texts, DiskOpener.Mode.OWN, Optional.empty(), true);
-      int worst = Reports.HEALTHY;
-      for (Survey.Found found : survey.devices().values()) {
-        worst = Math.max(worst, repairOne(disks, survey, found, yes, keep, acceptLoss));
-      }
       if (survey.devices().isEmpty()) {
         throw new OfflineException("no device is found on these disks; name the spare");
       }
+      int worst = Reports.HEALTHY;
+      Map<String, Object> answer = new LinkedHashMap<>();
+      for (Survey.Found found : survey.devices().values()) {
+        int code = repairOne(disks, survey, found, yes, keep, acceptLoss);
+        worst = Math.max(worst, code);
+        Map<String, Object> one = new LinkedHashMap<>();
+        one.put("code", code);
+        one.put("said", takeSaid());
+        answer.put(found.deviceId().toString(), one);
+      }
+      answer(answer);
       return worst;
     });
   }
@@ -211,11 +172,11 @@ final class OfflineCommands {
       throws OfflineException, IOException {
     Survey.Found found = first;
     int code = Reports.code(found.verdict());
-    out.println(found.deviceId() + ": " + String.join("; ", found.verdict().reasons()));
+    say(found.deviceId() + ": " + String.join("; ", found.verdict().reasons()));
     if (code == Reports.DAMAGED) {
       Optional<Position> survivor = found.verdict().position();
       if (survivor.isEmpty() || !acceptLoss) {
-        out.println(
+        say(
             "fewer copies survive than it takes to know the newest"
                 + survivor.map(position -> "; the best is " + position).orElse("")
                 + ": every remap committed after it would be missing, and its block would read as"
@@ -226,16 +187,16 @@ final class OfflineCommands {
       code = Reports.code(found.verdict());
     }
     if (code == Reports.UNUSABLE || found.image().isEmpty()) {
-      out.println("nothing can be repaired from these copies");
+      say("nothing can be repaired from these copies");
       return Reports.UNUSABLE;
     }
     Mending.Plan plan = Mending.plan(survey, Optional.of(found));
     if (plan.isEmpty()) {
-      plan.sentences().forEach(out::println);
-      out.println("nothing needs repair");
+      plan.sentences().forEach(this::say);
+      say("nothing needs repair");
       return plan.sentences().isEmpty() ? Reports.HEALTHY : Reports.REPAIRABLE;
     }
-    plan.sentences().forEach(out::println);
+    plan.sentences().forEach(this::say);
     Path file =
         keep == null
             ? Path.of(
@@ -245,19 +206,19 @@ final class OfflineCommands {
                     + disks.world().clock().now().getEpochSecond())
             : keep;
     if (!yes && !agreed("what stands there now is kept in " + file + "; go on? [y/N] ")) {
-      out.println("nothing was written");
+      say("nothing was written");
       return Reports.REPAIRABLE;
     }
     Mending.carryOut(survey, Optional.of(found), plan, file, disks.world());
-    out.println("repaired; what stood there before is in " + file);
+    say("repaired; what stood there before is in " + file);
     return Reports.REPAIRABLE;
   }
 
   private boolean agreed(String question) {
     Optional<java.io.Console> terminal =
         Optional.ofNullable(System.console()).filter(java.io.Console::isTerminal);
-    if (terminal.isEmpty()) {
-      out.println("there is nobody to ask; use --yes");
+    if (json || terminal.isEmpty()) {
+      say("there is nobody to ask; use --yes");
       return false;
     }
     out.flush();
@@ -348,7 +309,8 @@ final class OfflineCommands {
       if (!yes) {
         DmRemapImport.Judged judged = DmRemapImport.judge(disks, main, spare, blockKiB * 1024);
         judge(judged);
-        out.println("nothing was written; with --yes it is done");
+        say("nothing was written; with --yes it is done");
+        answer(Map.of("done", false, "said", takeSaid()));
         return Ctl.DONE;
       }
       Path file =
@@ -369,17 +331,24 @@ final class OfflineCommands {
                   HostIdentity.owner(Path.of("/var/lib/spared"))),
               file,
               this::judge);
-      out.println(made.sentence());
-      out.println(
+      say(made.sentence());
+      say(
           made.image().entries().remapCount()
               + " blocks were taken over; what stood on the spare before is in "
               + file);
+      Map<String, Object> answer = new LinkedHashMap<>();
+      answer.put("done", true);
+      answer.put("device", made.deviceId().toString());
+      answer.put("blocks", made.image().entries().remapCount());
+      answer.put("kept", file.toString());
+      answer.put("said", takeSaid());
+      answer(answer);
       return Ctl.DONE;
     });
   }
 
   private void judge(DmRemapImport.Judged judged) {
-    out.println(
+    say(
         judged.copies().size()
             + " copies of dm-remap's metadata; the best is of format "
             + judged.plan().best().format()
@@ -390,12 +359,12 @@ final class OfflineCommands {
             + ", "
             + judged.plan().best().entries().size()
             + " remaps");
-    judged.plan().remarks().forEach(out::println);
-    out.println(judged.plan().blocks().size() + " blocks would move to the new device's slots");
+    judged.plan().remarks().forEach(this::say);
+    say(judged.plan().blocks().size() + " blocks would move to the new device's slots");
     judged
         .plan()
         .quarantined()
-        .forEach(line -> out.println("quarantined, reads as an error until written: " + line));
+        .forEach(line -> say("quarantined, reads as an error until written: " + line));
   }
 
   /** Something that is done with disks open. */
@@ -415,5 +384,27 @@ final class OfflineCommands {
 
   private void print(Map<String, Object> values, String text) {
     out.println(json ? Json.object(values) : text);
+  }
+
+  /** At once for people; for JSON with the answer ({@link #takeSaid}). */
+  private void say(String line) {
+    if (json) {
+      said.add(line);
+    } else {
+      out.println(line);
+    }
+  }
+
+  private List<String> takeSaid() {
+    List<String> taken = List.copyOf(said);
+    said.clear();
+    return taken;
+  }
+
+  /** For JSON alone: people were told already. */
+  private void answer(Map<String, Object> values) {
+    if (json) {
+      out.println(Json.object(values));
+    }
   }
 }

@@ -164,6 +164,10 @@ public final class Creation {
     if (request.spares().isEmpty()) {
       throw new OfflineException("a device needs a spare; name one with --spare");
     }
+    if (request.copies() < 3 || request.copies() > 9 || request.copies() % 2 == 0) {
+      throw new OfflineException(
+          "a device has 3, 5, 7 or 9 copies of its metadata, not " + request.copies());
+    }
     OfflineDisk main = disks.open(request.main(), DiskOpener.Mode.OWN);
     refuseSpareAsMain(main);
     Geometry geometry = geometry(main);

@@ -37,6 +37,76 @@ public final class Reports {
     };
   }
 
+  /**
+   * What check says.
+   *
+   * @param values one entry for each device, and for each spare whose tables are damaged
+   */
+  public record Check(int code, Map<String, Object> values, String text) {}
+
+  private static String word(int code) {
+    return switch (code) {
+      case HEALTHY -> "healthy";
+      case REPAIRABLE -> "repairable";
+      case DAMAGED -> "damaged";
+      default -> "unusable";
+    };
+  }
+
+  /** Judges every device, and the spares' own tables. */
+  public static Check check(Survey survey) {
+    Map<String, Object> all = new LinkedHashMap<>();
+    List<String> lines = new ArrayList<>();
+    int worst = HEALTHY;
+    for (Survey.Found found : survey.devices().values()) {
+      CopyVerdict verdict = found.verdict();
+      int code = code(verdict);
+      worst = Math.max(worst, code);
+      long good =
+          verdict.findings().stream()
+              .filter(finding -> finding.standing() == CopyFinding.Standing.CURRENT)
+              .count();
+      Map<String, Object> one = new LinkedHashMap<>();
+      one.put("verdict", word(code));
+      one.put("code", code);
+      one.put("device", found.deviceId().toString());
+      one.put("copiesCurrent", good);
+      one.put("copies", verdict.findings().size());
+      one.put("reasons", verdict.reasons());
+      String name = found.image().map(DeviceImage::name).orElse(found.deviceId().toString());
+      all.put(name, one);
+      lines.add(
+          name
+              + ": "
+              + word(code)
+              + ", copies "
+              + good
+              + " of "
+              + verdict.findings().size()
+              + (verdict.reasons().isEmpty() ? "" : ": " + String.join("; ", verdict.reasons())));
+    }
+    for (Map.Entry<String, Survey.Spare> spare : survey.spares().entrySet()) {
+      SpareTable.Choice choice = spare.getValue().choice();
+      if (!choice.stale().isEmpty() || choice.table().isEmpty()) {
+        worst = Math.max(worst, REPAIRABLE);
+        String which = choice.table().isEmpty() ? "all three" : choice.stale().toString();
+        Map<String, Object> one = new LinkedHashMap<>();
+        one.put("verdict", word(REPAIRABLE));
+        one.put("code", REPAIRABLE);
+        one.put("damagedTables", which);
+        all.put(spare.getKey(), one);
+        lines.add(spare.getKey() + ": spare's tables damaged: " + which);
+      }
+    }
+    if (survey.devices().isEmpty()) {
+      String sentence = "no device is found on these disks; name the spare";
+      all.put("refused", sentence);
+      lines.add(sentence);
+      worst = UNUSABLE;
+    }
+    return new Check(worst, all, String.join("\n", lines));
+  }
+
   /** Everything about a survey. */
   public static Map<String, Object> survey(Survey survey) {
     Map<String, Object> all = new LinkedHashMap<>();
@@ -164,6 +234,17 @@ public final class Reports {
       all.add(one);
     }
     return all;
+  }
+
+  /** All remaps of all devices as lines; a device that has none says so. */
+  public static String dump(Map<String, Object> remapsByName) {
+    StringBuilder text = new StringBuilder();
+    remapsByName.forEach((name, remaps) -> {
+      boolean none = remaps instanceof List<?> list && list.isEmpty();
+      text.append(name).append(none ? ": no block is remapped or pending\n" : ":\n");
+      append(text, remaps, 1);
+    });
+    return text.toString().stripTrailing();
   }
 
   /** Plain values as indented lines. */

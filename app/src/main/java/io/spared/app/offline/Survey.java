@@ -169,6 +169,28 @@ public final class Survey {
             SortedRemapEntries::new));
   }
 
+  /**
+   * All devices; refused where one cannot be loaded, which is not the same as one without remaps.
+   */
+  public List<DeviceImage> all() throws OfflineException {
+    if (devices.isEmpty()) {
+      throw new OfflineException("no device is found on these disks; name the spare");
+    }
+    List<DeviceImage> images = new ArrayList<>();
+    for (Found found : devices.values()) {
+      images.add(
+          found
+              .image()
+              .orElseThrow(() ->
+                  new OfflineException(
+                      "device "
+                          + found.deviceId()
+                          + " cannot be loaded: "
+                          + String.join("; ", found.verdict().reasons()))));
+    }
+    return images;
+  }
+
   /** The one device that can be loaded, or the one of this name. */
   public DeviceImage one(@Nullable String name) throws OfflineException {
     List<DeviceImage> images =
@@ -194,6 +216,10 @@ public final class Survey {
    * nothing but its size speaks for, only with a person's word.
    */
   public DeviceImage deviceOf(OfflineDisk main, boolean force) throws OfflineException {
+    if (devices.values().stream().allMatch(found -> found.image().isEmpty())) {
+      throw new OfflineException(
+          "no device can be loaded from the spares named; see spared ctl check");
+    }
     List<DeviceImage> possible = new ArrayList<>();
     List<DeviceImage> clear = new ArrayList<>();
     List<String> reasons = new ArrayList<>();

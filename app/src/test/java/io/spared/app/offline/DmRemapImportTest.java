@@ -54,7 +54,12 @@ final class DmRemapImportTest {
     OfflineRig.write(spare, offsetBytes == 262_144 ? 0 : 262_144, older);
     Map<Path, byte[]> before = bytes(main, spare);
 
-    // Without --yes it only says what it would do.
+    // Without --yes it only says what it would do; for a program in one object.
+    assertThat(rig.ctl("--json", "import", "dm-remap", main, spare)).as(rig.said).isZero();
+    assertThat(rig.said.strip())
+        .startsWith("{")
+        .contains("\"done\":false", "4 remaps")
+        .hasLineCount(1);
     assertThat(rig.ctl("import", "dm-remap", main, spare)).as(rig.said).isZero();
     assertThat(rig.said)
         .contains("of format A", "sequence 7", "4 remaps", "nothing was written")

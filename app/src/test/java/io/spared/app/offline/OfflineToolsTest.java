@@ -2,6 +2,10 @@ package io.spared.app.offline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigSyntax;
 import io.spared.app.ctl.Ctl;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -81,6 +85,60 @@ final class OfflineToolsTest {
     assertThat(ctl("check", spare.toString())).isEqualTo(2);
     ctl("repair", spare.toString(), "--yes", "--accept-loss", "--keep", directory + "/kept");
     assertThat(ctl("check", spare.toString())).isZero();
+  }
+
+  @Test
+  void aDeviceThatCannotBeLoadedIsNotDumpedAsOneWithoutRemapsNorExported() throws IOException {
+    create();
+    assertThat(ctl("dump", spare.toString())).isZero();
+    assertThat(said.strip()).isEqualTo("first: no block is remapped or pending");
+    assertThat(ctl("dump", main.toString())).isEqualTo(1);
+    assertThat(said).contains("no device is found on these disks; name the spare");
+    ctl("corrupt", spare.toString(), "--copies", "0,1");
+    assertThat(ctl("dump", spare.toString())).isEqualTo(1);
+    assertThat(said).contains("cannot be loaded: 1 of 3 copies is readable");
+    assertThat(ctl("export", "--main", main.toString(), "--spare", spare.toString())).isEqualTo(1);
+    assertThat(said).contains("no device can be loaded").contains("see spared ctl check");
+  }
+
+  @Test
+  void withJsonCheckAndRepairAnswerWithOneObjectWhoseFieldsCanBeRead() throws IOException {
+    create();
+    ctl("corrupt", spare.toString(), "--copies", "1");
+    assertThat(ctl("--json", "check", spare.toString())).isEqualTo(1);
+    Config check = json();
+    assertThat(check.getString("first.verdict")).isEqualTo("repairable");
+    assertThat(check.getInt("first.copiesCurrent")).isEqualTo(2);
+    assertThat(check.getInt("first.copies")).isEqualTo(3);
+    String device = check.getString("first.device");
+    assertThat(ctl("--json", "repair", spare.toString())).isEqualTo(1);
+    assertThat(json().getConfig(device).getStringList("said").toString()).contains("--yes");
+    assertThat(ctl("--json", "repair", spare.toString(), "--yes", "--keep", directory + "/kept"))
+        .isEqualTo(1);
+    assertThat(json().getConfig(device).getStringList("said").toString())
+        .contains("repaired; what stood there before");
+    assertThat(ctl("check", spare.toString())).isZero();
+  }
+
+  private Config json() {
+    return ConfigFactory.parseString(
+        said, ConfigParseOptions.defaults().setSyntax(ConfigSyntax.JSON));
+  }
+
+  @Test
+  void anEvenNumberOfCopiesIsRefusedForWhatItIs() {
+    assertThat(
+            ctl(
+                "create",
+                "first",
+                "--main",
+                main.toString(),
+                "--spare",
+                spare.toString(),
+                "--copies",
+                "4"))
+        .isEqualTo(1);
+    assertThat(said).contains("3, 5, 7 or 9 copies").contains("not 4");
   }
 
   @Test
