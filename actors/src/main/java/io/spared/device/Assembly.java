@@ -321,8 +321,8 @@ final class Assembly {
    * indistinguishable by its evidence, and is stale.
    */
   private Optional<DiskAddress> replacedBy(DeviceImage image, Disk main) {
-    String before = image.policy().getOrDefault(Replacement.MAIN_BEFORE, "");
-    String now = image.policy().getOrDefault(Replacement.MAIN, "");
+    String before = image.policy().getOrDefault(ReplaceCommits.MAIN_BEFORE, "");
+    String now = image.policy().getOrDefault(ReplaceCommits.MAIN, "");
     boolean isThis =
         image.name().equals(run.settings.name())
             && before.equals(run.settings.main().toString())

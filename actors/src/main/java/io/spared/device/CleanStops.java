@@ -12,10 +12,8 @@ import java.util.concurrent.ConcurrentHashMap;
 public interface CleanStops {
   Map<UUID, CleanStop> all();
 
+  /** In place of the one before: it stays, since whatever is older than it was left behind. */
   void record(CleanStop stop);
-
-  /** The device is in use again: its record says nothing any more. */
-  void forget(UUID deviceId);
 
   /** Kept only as long as the process lives, for tests. */
   static CleanStops inMemory() {
@@ -29,11 +27,6 @@ public interface CleanStops {
       @Override
       public void record(CleanStop stop) {
         stops.put(stop.deviceId(), stop);
-      }
-
-      @Override
-      public void forget(UUID deviceId) {
-        stops.remove(deviceId);
       }
     };
   }

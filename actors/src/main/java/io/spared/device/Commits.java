@@ -47,7 +47,7 @@ final class Commits {
     record Returning(Extent extent) implements Purpose {}
 
     /** A step of replacing main. */
-    record Replacing(Replacement.Step step) implements Purpose {}
+    record Replacing(ReplaceCommits.Step step) implements Purpose {}
 
     /** The set-up takes another form. */
     record Converting() implements Purpose {}

@@ -30,30 +30,6 @@ public record DeviceSettings(
     overrides = Map.copyOf(overrides);
   }
 
-  /** With the block device's shape at its default. */
-  public DeviceSettings(
-      String name,
-      String description,
-      DiskAddress main,
-      List<DiskAddress> spares,
-      Frontend frontend,
-      boolean readOnly,
-      Deadlines deadlines,
-      Upkeep upkeep,
-      Map<String, String> overrides) {
-    this(
-        name,
-        description,
-        main,
-        spares,
-        frontend,
-        readOnly,
-        deadlines,
-        upkeep,
-        overrides,
-        BlockDevice.standard());
-  }
-
   /** How the device is served. */
   public enum Frontend {
     NBD,
@@ -140,7 +116,8 @@ public record DeviceSettings(
         false,
         Deadlines.standard(),
         Upkeep.standard(),
-        Map.of());
+        Map.of(),
+        BlockDevice.standard());
   }
 
   public DeviceSettings withUpkeep(Upkeep next) {

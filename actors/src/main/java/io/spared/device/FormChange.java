@@ -4,10 +4,6 @@ import io.spared.device.LifeCycle.Fact;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskIdentity;
-import io.spared.ffi.engine.Completions;
-import io.spared.ffi.engine.DiskPort;
-import io.spared.ffi.engine.Engine;
-import io.spared.ffi.engine.IoBuffer;
 import io.spared.ffi.engine.IoRequest;
 import io.spared.format.Change;
 import io.spared.format.CopyLayout;
@@ -18,11 +14,9 @@ import io.spared.format.MainLabel;
 import io.spared.relocation.RelocatorCommand.CommitResult;
 import io.spared.spare.SpareReply;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A set-up takes another form while its device serves: to labelled, the label is durable before the
@@ -31,13 +25,14 @@ import org.jspecify.annotations.Nullable;
  * nobody. The size of the device stays as it is, so a label needs room behind it.
  */
 final class FormChange {
+  private static final String NO_MEMORY = "there is no memory for it now; try again";
+
   private final Run run;
   private final Serving serving;
   private final Form to;
   private final ActorRef<Answer> asker;
-  private final Completions completions;
+  private final UnitTransfers label;
   private final long labelOffsetBytes;
-  private @Nullable DiskPort port;
   private boolean over;
 
   FormChange(Run run, Serving serving, Form to, ActorRef<Answer> asker) {
@@ -45,7 +40,9 @@ final class FormChange {
     this.serving = serving;
     this.to = to;
     this.asker = asker;
-    this.completions = new Completions(() -> run.tell(new DeviceNews.LabelAnswered(run.number)));
+    this.label =
+        new UnitTransfers(
+            run, () -> run.tell(new DeviceNews.LabelAnswered(run.number)), this::ended);
     this.labelOffsetBytes = MainLabel.offsetBytes(serving.main().geometry().sizeBytes());
   }
 
@@ -59,9 +56,9 @@ final class FormChange {
       end(new Answer.Refused(objection.get()));
       return;
     }
-    port = serving.main().attach(run.parts.home().engine());
+    label.attach(serving.main());
     if (to == Form.LABELLED) {
-      transfer(IoRequest.Operation.READ, null);
+      read();
     } else {
       commit();
     }
@@ -119,51 +116,32 @@ final class FormChange {
     };
   }
 
-  private void transfer(IoRequest.Operation operation, @Nullable ByteBuffer bytes) {
-    Engine engine = run.parts.home().engine();
-    DiskPort on = port;
-    IoBuffer buffer = engine.buffers().take(CopyLayout.UNIT_BYTES);
-    if (on == null || buffer == null) {
-      end(new Answer.Refused("there is no memory for it now; try again"));
-      return;
+  private void read() {
+    if (!label.read(labelOffsetBytes)) {
+      end(new Answer.Refused(NO_MEMORY));
     }
-    if (bytes != null) {
-      buffer.bytes().duplicate().clear().put(bytes.duplicate().rewind());
+  }
+
+  private void write(ByteBuffer bytes) {
+    if (!label.write(labelOffsetBytes, bytes)) {
+      end(new Answer.Refused(NO_MEMORY));
     }
-    IoRequest request =
-        new IoRequest(completions)
-            .transfer(
-                operation,
-                labelOffsetBytes,
-                buffer,
-                0,
-                CopyLayout.UNIT_BYTES,
-                engine.nanoTime() + run.settings.deadlines().request().toNanos())
-            .attach(buffer);
-    on.submit(bytes == null ? request : request.durable());
   }
 
   void answered() {
-    for (IoRequest ended = completions.next(); ended != null; ended = completions.next()) {
-      if (completions.lastOutcome() == IoRequest.Outcome.RELEASED
-          || !(ended.attachment() instanceof IoBuffer buffer)) {
-        continue;
-      }
-      boolean done = completions.lastOutcome() == IoRequest.Outcome.DONE;
-      ByteBuffer bytes = ByteBuffer.allocate(CopyLayout.UNIT_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      if (done) {
-        bytes.put(buffer.bytes().duplicate().clear().limit(CopyLayout.UNIT_BYTES)).flip();
-      }
-      buffer.release();
-      if (ended.operation() == IoRequest.Operation.READ) {
-        read(done, bytes);
-      } else {
-        written(done);
-      }
+    label.answered();
+  }
+
+  private void ended(
+      IoRequest.Operation operation, long offsetBytes, boolean done, ByteBuffer bytes) {
+    if (operation == IoRequest.Operation.READ) {
+      wasRead(done, bytes);
+    } else {
+      wasWritten(done);
     }
   }
 
-  private void read(boolean done, ByteBuffer bytes) {
+  private void wasRead(boolean done, ByteBuffer bytes) {
     String place = serving.main().address() + ": the place of the label";
     if (!done) {
       end(new Answer.Refused(place + " cannot be read"));
@@ -171,8 +149,7 @@ final class FormChange {
       end(new Answer.Refused(place + " is not empty, so nobody can say that it is free"));
     } else {
       DeviceImage image = serving.image();
-      transfer(
-          IoRequest.Operation.WRITE,
+      write(
           new MainLabel(
                   image.main().mainId(),
                   image.deviceId(),
@@ -201,7 +178,7 @@ final class FormChange {
     }
   }
 
-  private void written(boolean done) {
+  private void wasWritten(boolean done) {
     if (to == Form.LABELLED && done) {
       commit();
     } else if (to == Form.LABELLED) {
@@ -228,7 +205,7 @@ final class FormChange {
     if (result != CommitResult.COMMITTED) {
       end(new Answer.Refused("it could not be made durable: " + sentence));
     } else if (to == Form.ADOPT) {
-      transfer(IoRequest.Operation.WRITE, ByteBuffer.allocate(CopyLayout.UNIT_BYTES));
+      write(ByteBuffer.allocate(CopyLayout.UNIT_BYTES));
     } else {
       end(new Answer.Done("it is of the labelled form now"));
     }
@@ -243,11 +220,7 @@ final class FormChange {
 
   private void end(Answer answer) {
     over = true;
-    DiskPort attached = port;
-    port = null;
-    if (attached != null) {
-      attached.detach();
-    }
+    label.detach();
     asker.tell(answer);
   }
 }

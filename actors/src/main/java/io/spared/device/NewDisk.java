@@ -5,12 +5,7 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.disk.DiskOpener;
-import io.spared.ffi.engine.Completions;
-import io.spared.ffi.engine.DiskPort;
-import io.spared.ffi.engine.Engine;
-import io.spared.ffi.engine.IoBuffer;
 import io.spared.ffi.engine.IoRequest;
-import io.spared.format.CopyLayout;
 import io.spared.format.DeviceImage;
 import io.spared.format.DiskEvidence;
 import io.spared.format.Form;
@@ -19,7 +14,6 @@ import io.spared.format.MainLabel;
 import io.spared.format.ReplaceState;
 import io.spared.format.SpareTable;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.UUID;
@@ -35,13 +29,14 @@ import org.jspecify.annotations.Nullable;
  * where the device covers that place, the copy writes over it at last.
  */
 final class NewDisk {
+  private static final String NO_MEMORY = ": there is no memory to read or write it; try again";
+
   private final Run run;
   private final DiskAddress address;
   private final UUID id;
   private final DiskClaim claim;
-  private final Completions completions;
+  private final UnitTransfers units;
   private final ArrayDeque<Long> toBeEmpty = new ArrayDeque<>();
-  private @Nullable DiskPort port;
   private @Nullable Consumer<Optional<String>> then;
   private Step step = Step.NONE;
   private @Nullable MainLabel mark;
@@ -58,8 +53,9 @@ final class NewDisk {
     this.address = address;
     this.id = id;
     this.claim = run.newClaim();
-    this.completions =
-        new Completions(() -> run.tell(new DeviceNews.NewDiskAnswered(run.number, id)));
+    this.units =
+        new UnitTransfers(
+            run, () -> run.tell(new DeviceNews.NewDiskAnswered(run.number, id)), this::ended);
   }
 
   DiskAddress address() {
@@ -164,7 +160,7 @@ final class NewDisk {
     toBeEmpty.add(0L);
     toBeEmpty.add(MainLabel.offsetBytes(size));
     step = Step.LOOKING;
-    port = run.attach(opened());
+    units.attach(opened());
     lookNext();
   }
 
@@ -226,63 +222,36 @@ final class NewDisk {
       return;
     }
     step = Step.KNOWING_AGAIN;
-    port = run.attach(opened());
-    transfer(IoRequest.Operation.READ, at, null);
+    units.attach(opened());
+    read(at);
   }
 
   private void lookNext() {
     Long at = toBeEmpty.peek();
     MainLabel label = mark;
     if (at != null) {
-      transfer(IoRequest.Operation.READ, at, null);
+      read(at);
     } else if (label != null) {
       step = Step.MARKING;
-      transfer(IoRequest.Operation.WRITE, MainLabel.offsetBytes(label.diskBytes()), label.write());
+      if (!units.write(MainLabel.offsetBytes(label.diskBytes()), label.write())) {
+        end(Optional.of(address + NO_MEMORY));
+      }
     }
   }
 
-  private void transfer(IoRequest.Operation operation, long at, @Nullable ByteBuffer bytes) {
-    Engine engine = run.parts.home().engine();
-    DiskPort on = port;
-    IoBuffer buffer = engine.buffers().take(CopyLayout.UNIT_BYTES);
-    if (on == null || buffer == null) {
-      end(Optional.of(address + ": there is no memory to read it; try again"));
-      return;
+  private void read(long offsetBytes) {
+    if (!units.read(offsetBytes)) {
+      end(Optional.of(address + NO_MEMORY));
     }
-    if (bytes != null) {
-      buffer.bytes().duplicate().clear().put(bytes.duplicate().rewind());
-    }
-    IoRequest request =
-        new IoRequest(completions)
-            .transfer(
-                operation,
-                at,
-                buffer,
-                0,
-                CopyLayout.UNIT_BYTES,
-                engine.nanoTime() + run.settings.deadlines().request().toNanos())
-            .attach(buffer);
-    on.submit(bytes == null ? request : request.durable());
   }
 
   void answered() {
-    for (IoRequest ended = completions.next(); ended != null; ended = completions.next()) {
-      if (completions.lastOutcome() == IoRequest.Outcome.RELEASED
-          || !(ended.attachment() instanceof IoBuffer buffer)) {
-        continue;
-      }
-      boolean done = completions.lastOutcome() == IoRequest.Outcome.DONE;
-      ByteBuffer bytes = ByteBuffer.allocate(CopyLayout.UNIT_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      if (done) {
-        bytes.put(buffer.bytes().duplicate().clear().limit(CopyLayout.UNIT_BYTES)).flip();
-      }
-      buffer.release();
-      ended(ended, done, bytes);
-    }
+    units.answered();
   }
 
-  private void ended(IoRequest request, boolean done, ByteBuffer bytes) {
-    String place = address + ": byte " + request.offsetBytes();
+  private void ended(
+      IoRequest.Operation operation, long offsetBytes, boolean done, ByteBuffer bytes) {
+    String place = address + ": byte " + offsetBytes;
     switch (step) {
       case LOOKING -> {
         if (!done) {
@@ -292,7 +261,7 @@ final class NewDisk {
               Optional.of(
                   address
                       + ": it is not empty, something stands at byte "
-                      + request.offsetBytes()
+                      + offsetBytes
                       + "; wipe it first if nobody needs it"));
         } else {
           toBeEmpty.remove();
@@ -337,11 +306,7 @@ final class NewDisk {
 
   private void end(Optional<String> objection) {
     step = Step.NONE;
-    DiskPort attached = port;
-    if (attached != null) {
-      attached.detach();
-      port = null;
-    }
+    units.detach();
     Consumer<Optional<String>> asker = then;
     then = null;
     if (asker != null) {

@@ -6,8 +6,6 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.format.Change;
 import io.spared.format.DeviceImage;
-import io.spared.format.MainMember;
-import io.spared.format.RemapEntries;
 import io.spared.format.ReplaceState;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -18,17 +16,14 @@ import io.spared.queue.WriteIntents;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.relocation.RelocatorCommand.CommitResult;
 import io.spared.relocation.RelocatorRequest;
-import io.spared.replacement.CopierCommand;
 import io.spared.replacement.CopierRequest;
 import io.spared.replacement.CopyProgress;
 import io.spared.replacement.CopyWindow;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -55,24 +50,11 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  */
 final class Replacement {
-  /** Where the disk is that is being copied to; in the metadata beside its identity. */
-  private static final String DISK = "replace.disk";
-
-  /** Where main is since it was replaced, and where it was: the configuration may be older. */
-  static final String MAIN = "main.disk";
-
-  static final String MAIN_BEFORE = "main.before";
-
-  /** The regions of {@link WriteIntents}, 64 in each of these. */
-  private static final String WRITTEN = "replace.written-";
-
   /** Its role among the disks that are flushed. */
   static final String NEW_MAIN = "new main";
 
   static final long RATE_BYTES_PER_SECOND = 200L << 20;
-  private static final Duration KEEP_CURSOR_EVERY = Duration.ofSeconds(2);
   private static final Duration AGAIN = Duration.ofSeconds(5);
-  private static final int CLEARED_AT_ONCE = 128;
 
   /** How far it is. */
   private enum Phase {
@@ -88,8 +70,7 @@ final class Replacement {
     COPYING,
     /** All is copied; what stands on the new disk is looked at for the record. */
     COPIED,
-    FREEZING,
-    FLUSHING,
+    /** As {@link SwitchOver} says. */
     SWITCHING,
     /** Given up: its end is being recorded. */
     ENDING,
@@ -97,53 +78,34 @@ final class Replacement {
     STOPPED
   }
 
-  /** What a commit of it is for. */
-  sealed interface Step {
-    record Started() implements Step {}
-
-    record Kept() implements Step {}
-
-    record Recorded(int word, long regions) implements Step {}
-
-    record PendingCleared() implements Step {}
-
-    record Switched() implements Step {}
-
-    record Ended() implements Step {}
-  }
-
   private final Run run;
   private final Serving serving;
-  private final Set<Integer> awaited = new HashSet<>();
-  private final Set<Integer> onOldMain = new HashSet<>();
-  private final Set<Integer> beingRecorded = new HashSet<>();
+  private final ReplaceCommits commits;
+  private final MirroredWrites mirroring;
+  private final Copying copying;
+  private final SwitchOver switchOver;
+  private final BooleanSupplier frozenByOthers;
   private Phase phase = Phase.NONE;
   private @Nullable NewDisk newDisk;
-  private @Nullable Mirror mirror;
-  private @Nullable CopyWindow window;
-  private @Nullable ActorRef<CopierCommand> copier;
   private @Nullable ActorRef<Answer> asker;
-  private @Nullable WriteIntents intents;
-  private Optional<CopyProgress> progress = Optional.empty();
-  private Optional<DiskIdentity> seen = Optional.empty();
   private String waits = "";
   private String endsFor = "";
   private long rate = RATE_BYTES_PER_SECOND;
-  private long mirrors;
   private boolean isLooking;
-  private boolean paused;
-  private boolean flushed;
 
   /** Whether every write went to both disks, as far as is known. */
   private boolean isWhole;
 
   private boolean stopped;
-  private final BooleanSupplier frozenByOthers;
 
   Replacement(Run run, Serving serving, BooleanSupplier frozenByOthers) {
     this.run = run;
     this.serving = serving;
     this.frozenByOthers = frozenByOthers;
+    this.commits = new ReplaceCommits(run, serving);
+    this.mirroring = new MirroredWrites(serving, commits, this::reachedByAll);
+    this.copying = new Copying(run, serving);
+    this.switchOver = new SwitchOver(run, serving, commits, new SwitchEnds());
   }
 
   private DeviceImage image() {
@@ -160,7 +122,7 @@ final class Replacement {
 
   /** Nothing new may begin on the device for a moment. */
   boolean isSwitching() {
-    return phase == Phase.FREEZING || phase == Phase.FLUSHING || phase == Phase.SWITCHING;
+    return switchOver.isUnderWay();
   }
 
   boolean isUnderWay() {
@@ -175,20 +137,15 @@ final class Replacement {
     if (state.isEmpty() || state.get().spare() != ReplaceState.MAIN) {
       return;
     }
-    WriteIntents known = new WriteIntents(image().geometry().deviceBytes());
-    for (int word = 0; word < WriteIntents.REGIONS_MAX / 64; word++) {
-      known.becameDurable(word, image().cursors().getOrDefault(WRITTEN + word, 0L));
-    }
-    intents = known;
+    mirroring.recorded(commits.recorded());
     phase = Phase.LOOKING;
-    mirror(null, state.get().cursorBytes(), 0, 0);
+    mirroring.set(null, state.get().cursorBytes(), 0, 0);
     look(state.get());
   }
 
   private void look(ReplaceState state) {
-    String address = image().policy().getOrDefault(DISK, "");
     try {
-      NewDisk again = new NewDisk(run, DiskAddress.parse(address), state.newDiskId());
+      NewDisk again = new NewDisk(run, DiskAddress.parse(commits.address()), state.newDiskId());
       newDisk = again;
       again.open();
     } catch (IllegalArgumentException unreadable) {
@@ -217,7 +174,7 @@ final class Replacement {
   void cancel(ActorRef<Answer> replyTo) {
     switch (phase) {
       case NONE, STOPPED -> replyTo.tell(new Answer.Refused("main is not being replaced"));
-      case OPENING, STARTING, ENDING, FREEZING, FLUSHING, SWITCHING ->
+      case OPENING, STARTING, ENDING, SWITCHING ->
           replyTo.tell(
               new Answer.Refused("the replacing just begins or ends; try again in a moment"));
       case LOOKING, JOINING, COPYING, COPIED -> {
@@ -250,7 +207,7 @@ final class Replacement {
       case DeviceNews.ReplaceAgain again -> {
         switch (phase) {
           case LOOKING -> image().replace().ifPresent(this::look);
-          case ENDING -> commitEnd();
+          case ENDING -> commits.end();
           case COPIED -> {
             if (isLooking) {
               seen(Optional.empty());
@@ -266,14 +223,7 @@ final class Replacement {
           default -> {}
         }
       }
-      case DeviceNews.SwitchOverdue late -> {
-        if (phase == Phase.FREEZING || phase == Phase.FLUSHING) {
-          thaw();
-          phase = Phase.COPIED;
-          waits("requests did not end in time for the switch");
-          again();
-        }
-      }
+      case DeviceNews.SwitchOverdue late -> switchOver.overdue();
       case DeviceNews.MainSwitched switched -> {}
     }
     return List.of();
@@ -326,30 +276,8 @@ final class Replacement {
       return;
     }
     phase = Phase.STARTING;
-    intents = new WriteIntents(image().geometry().deviceBytes());
-    List<Change> changes = forgetWritten();
-    changes.add(
-        new Change.ReplaceStarted(
-            new ReplaceState(
-                ReplaceState.MAIN, disk().id(), disk().evidence(Optional.empty()), 0)));
-    changes.add(new Change.PolicySet(DISK, disk().address().toString()));
-    ask(changes, new Step.Started());
-  }
-
-  private List<Change> forgetWritten() {
-    List<Change> changes = new ArrayList<>();
-    image()
-        .cursors()
-        .forEach((name, value) -> {
-          if (name.startsWith(WRITTEN) && value != 0) {
-            changes.add(new Change.CursorMoved(name, 0));
-          }
-        });
-    return changes;
-  }
-
-  private void ask(List<Change> changes, Step step) {
-    serving.commits().ask(changes, new Commits.Purpose.Replacing(step), run.nowNanos());
+    mirroring.recorded(new WriteIntents(image().geometry().deviceBytes()));
+    commits.start(disk());
   }
 
   private void knownAgain(Optional<String> objection) {
@@ -372,98 +300,46 @@ final class Replacement {
     }
     phase = Phase.JOINING;
     serving.disks().flushes().add(NEW_MAIN, run.attach(opened));
-    mirror(opened, image().replace().map(ReplaceState::cursorBytes).orElse(0L), 0, 0);
+    mirroring.set(opened, cursorBytes(), 0, 0);
+  }
+
+  private long cursorBytes() {
+    return image().replace().map(ReplaceState::cursorBytes).orElse(0L);
   }
 
   // Queues.
 
-  private void mirror(@Nullable Disk disk, long belowBytes, long fromBytes, long toBytes) {
-    WriteIntents known = intents;
-    if (known == null) {
-      return;
-    }
-    Mirror next = new Mirror(++mirrors, disk, belowBytes, fromBytes, toBytes, known);
-    mirror = next;
-    awaited.clear();
-    awaited.addAll(serving.queues().begun());
-    serving.queues().tellAll(new QueueCommand.SetMirror(next));
-    reachedByAll();
-  }
-
-  /** A queue that begins learns of the mirror before it submits anything. */
   void queueOpened(ActorRef<QueueCommand> frontend) {
-    Mirror now = mirror;
-    if (now != null) {
-      frontend.tell(new QueueCommand.SetMirror(now));
-    }
+    mirroring.queueOpened(frontend);
   }
 
   void queueGone(int queueId) {
-    onOldMain.remove(queueId);
-    if (awaited.remove(queueId)) {
-      reachedByAll();
-    }
+    switchOver.mainTaken(queueId);
+    mirroring.queueGone(queueId);
   }
 
   void on(QueueReport.MirrorReached reached) {
-    Mirror now = mirror;
-    if (now != null && now.id() == reached.mirrorId() && awaited.remove(reached.queueId())) {
-      reachedByAll();
-    }
+    mirroring.on(reached);
+  }
+
+  void on(QueueReport.RecordWanted wanted) {
+    mirroring.on(wanted);
   }
 
   private void reachedByAll() {
-    CopyWindow asked = window;
-    ActorRef<CopierCommand> copying = copier;
-    if (!awaited.isEmpty()) {
-      return;
-    }
-    if (phase == Phase.JOINING) {
+    Disk to = openDisk();
+    WriteIntents known = mirroring.intents();
+    if (phase != Phase.JOINING) {
+      copying.quiet();
+    } else if (to != null && known != null) {
       phase = Phase.COPYING;
-      copy();
-    } else if (asked != null && copying != null) {
-      window = null;
-      copying.tell(new CopierCommand.WindowQuiet(asked));
-    }
-  }
-
-  private void copy() {
-    Disk to = disk().disk();
-    WriteIntents known = intents;
-    if (to != null && known != null) {
-      copier =
-          DeviceChildren.copier(
-              run,
-              serving,
-              to,
-              image().replace().map(ReplaceState::cursorBytes).orElse(0L),
-              known,
-              rate,
-              KEEP_CURSOR_EVERY);
+      copying.begin(to, cursorBytes(), known, rate);
     }
   }
 
   void on(QueueReport.MirrorFailed failed) {
     isWhole = false;
     giveUp("a write to it failed: " + failed.errno().meaning());
-  }
-
-  void on(QueueReport.RecordWanted wanted) {
-    WriteIntents known = intents;
-    if (known == null || known.isDurable(wanted.region())) {
-      serving.queues().tellAll(new QueueCommand.Recorded(true));
-      return;
-    }
-    if (beingRecorded.add(wanted.region())) {
-      int word = wanted.region() / 64;
-      long regions = known.word(word);
-      for (int region : beingRecorded) {
-        regions |= region / 64 == word ? 1L << region % 64 : 0;
-      }
-      ask(
-          List.of(new Change.CursorMoved(WRITTEN + word, regions)),
-          new Step.Recorded(word, regions));
-    }
   }
 
   // The copier.
@@ -475,18 +351,17 @@ final class Replacement {
     switch (request) {
       case CopierRequest.SetWindow set -> {
         CopyWindow wanted = set.window();
-        window = wanted.fromBytes() == wanted.toBytes() ? null : wanted;
-        mirror(disk().disk(), wanted.belowBytes(), wanted.fromBytes(), wanted.toBytes());
+        copying.waitsFor(wanted);
+        mirroring.set(disk().disk(), wanted.belowBytes(), wanted.fromBytes(), wanted.toBytes());
       }
       case CopierRequest.LeaveMain leave ->
           serving.relocator().tell(new RelocatorCommand.LeaveMain(leave.block()));
-      case CopierRequest.KeepCursor keep ->
-          ask(List.of(new Change.ReplaceMoved(keep.cursorBytes())), new Step.Kept());
-      case CopierRequest.Progress told -> progress = Optional.of(told.progress());
+      case CopierRequest.KeepCursor keep -> commits.keepCursor(keep.cursorBytes());
+      case CopierRequest.Progress told -> copying.told(told.progress());
       case CopierRequest.Waits why -> waits(why.sentence());
       case CopierRequest.MainNotFlushed not -> {
         serving.doubts().flushFailed(not.errno());
-        copier = null;
+        copying.ended();
         waits("main could not be flushed; it goes on after the device was started again");
         return List.of(
             new Fact.Worse(
@@ -496,11 +371,11 @@ final class Replacement {
                     + "): writes fail until the device is started again"));
       }
       case CopierRequest.NewDiskFailed failed -> {
-        copier = null;
+        copying.ended();
         giveUp(failed.sentence());
       }
       case CopierRequest.Done done -> {
-        copier = null;
+        copying.ended();
         beginSwitch();
       }
     }
@@ -508,10 +383,7 @@ final class Replacement {
   }
 
   void blockLeft(RelocatorRequest.MoveEnded ended) {
-    ActorRef<CopierCommand> copying = copier;
-    if (copying != null) {
-      copying.tell(new CopierCommand.BlockLeft(ended.block(), ended.moved()));
-    }
+    copying.blockLeft(ended);
   }
 
   private void waits(String sentence) {
@@ -550,75 +422,46 @@ final class Replacement {
 
   private void seen(Optional<DiskIdentity> identity) {
     isLooking = false;
-    seen = identity;
     if (frozenByOthers.getAsBoolean()) {
       waits("the device is frozen");
       again();
       return;
     }
     run.notLater("replace");
-    phase = Phase.FREEZING;
-    paused = false;
-    freeze();
-  }
-
-  private void freeze() {
-    serving.scrubbing().stop();
-    serving.relocator().tell(new RelocatorCommand.Pause());
-    serving.queues().freeze(run.nowNanos());
-    run.later(
-        "replace-switch",
-        run.settings.deadlines().request().toNanos(),
-        new DeviceNews.SwitchOverdue(run.number));
-  }
-
-  private void thaw() {
-    run.notLater("replace-switch");
-    serving.relocator().tell(new RelocatorCommand.GoOn());
-    serving.queues().tellAll(new QueueCommand.Thaw());
-    serving.scrubbing().begin();
+    phase = Phase.SWITCHING;
+    switchOver.begin(disk(), identity);
   }
 
   void relocatorPaused() {
-    paused = true;
+    switchOver.relocatorPaused();
   }
 
   /** Goes on with the switch as far as it can. */
   void step() {
-    if (phase == Phase.FREEZING
-        && paused
-        && serving.queues().allFrozen()
-        && !serving.disks().flushes().isRunning()) {
-      phase = Phase.FLUSHING;
-      flushed = false;
-      serving
-          .disks()
-          .flushes()
-          .begin(
-              run.parts.home().engine().nanoTime()
-                  + run.settings.deadlines().request().toNanos() / 2,
-              () -> flushed = true);
-    }
-    if (phase == Phase.FLUSHING && flushed) {
-      flushed();
-    }
+    switchOver.step();
   }
 
-  private void flushed() {
-    flushed = false;
-    List<String> failures = serving.flushFailures();
-    if (phase != Phase.FLUSHING) {
-      return;
+  private final class SwitchEnds implements SwitchOver.Ends {
+    @Override
+    public void notYet(String sentence) {
+      if (stopped) {
+        phase = Phase.STOPPED;
+        return;
+      }
+      phase = Phase.COPIED;
+      waits(sentence);
+      again();
     }
-    if (failures.isEmpty()) {
-      run.notLater("replace-switch");
-      phase = Phase.SWITCHING;
-      commitSwitch();
-      return;
+
+    @Override
+    public void failed(String sentence) {
+      giveUp(sentence);
     }
-    // What a flush did not make durable, a later one would not either (invariant 10).
-    serving.doubts().flushFailed(io.spared.ffi.Errno.EIO);
-    giveUp("not flushed: " + String.join("; ", failures));
+
+    @Override
+    public void done() {
+      forget();
+    }
   }
 
   /** Whoever flushed all disks: the new one failed. */
@@ -629,70 +472,25 @@ final class Replacement {
 
   /** Whether what this queue says of main is, or may be, about the disk that was replaced. */
   boolean isAboutOldMain(int queueId) {
-    return isSwitching() || onOldMain.contains(queueId);
+    return switchOver.isAboutOldMain(queueId);
   }
 
   void mainTaken(int queueId) {
-    onOldMain.remove(queueId);
-  }
-
-  /** Hints about the old disk go first; the last commit is the switch. */
-  private void commitSwitch() {
-    List<Change> cleared = new ArrayList<>();
-    RemapEntries.Walk walk = serving.table().walk();
-    while (cleared.size() < CLEARED_AT_ONCE && walk.next()) {
-      if (walk.isPending()) {
-        cleared.add(new Change.PendingCleared(walk.block()));
-      }
-    }
-    if (!cleared.isEmpty()) {
-      ask(cleared, new Step.PendingCleared());
-      return;
-    }
-    List<Change> changes = forgetWritten();
-    changes.add(
-        new Change.MainRecorded(
-            new MainMember(disk().id(), disk().evidence(seen), image().main().dataOffsetBytes())));
-    changes.add(new Change.ReplaceEnded());
-    changes.add(new Change.PolicyCleared(DISK));
-    changes.add(new Change.PolicySet(MAIN, disk().address().toString()));
-    changes.add(new Change.PolicySet(MAIN_BEFORE, serving.main().address().toString()));
-    ask(changes, new Step.Switched());
+    switchOver.mainTaken(queueId);
   }
 
   /** What a commit came to. */
-  List<Fact> ended(Step step, CommitResult result, String sentence) {
+  List<Fact> ended(ReplaceCommits.Step step, CommitResult result, String sentence) {
     boolean durable = result == CommitResult.COMMITTED;
     switch (step) {
-      case Step.Started started -> started(result, sentence);
-      case Step.Kept kept -> {}
-      case Step.Recorded recorded -> {
-        for (int region = 0; region < 64; region++) {
-          if ((recorded.regions() & 1L << region) != 0) {
-            beingRecorded.remove(recorded.word() * 64 + region);
-          }
-        }
-        WriteIntents known = intents;
-        if (durable && known != null) {
-          known.becameDurable(recorded.word(), recorded.regions());
-        }
-        serving.queues().tellAll(new QueueCommand.Recorded(durable));
+      case ReplaceCommits.Step.Started started -> started(result, sentence);
+      case ReplaceCommits.Step.Kept kept -> {}
+      case ReplaceCommits.Step.Recorded recorded -> mirroring.ended(recorded, durable);
+      case ReplaceCommits.Step.PendingCleared cleared -> switchOver.cleared(durable, sentence);
+      case ReplaceCommits.Step.Switched switched -> {
+        return switchOver.switched(result, sentence);
       }
-      case Step.PendingCleared cleared -> {
-        if (phase == Phase.SWITCHING) {
-          if (durable) {
-            commitSwitch();
-          } else {
-            notSwitched(sentence);
-          }
-        }
-      }
-      case Step.Switched switched -> {
-        if (phase == Phase.SWITCHING) {
-          return switched(result, sentence);
-        }
-      }
-      case Step.Ended end -> {
+      case ReplaceCommits.Step.Ended end -> {
         if (phase == Phase.ENDING) {
           if (durable) {
             over();
@@ -727,69 +525,16 @@ final class Replacement {
       case NOT_DONE -> refuse("it could not be committed: " + sentence);
       case INDETERMINATE -> {
         // Nothing is below a cursor of 0, so nothing has to be recorded until that has ended.
-        intents = null;
+        mirroring.off();
         giveUp("its begin could not be made durable");
       }
     }
   }
 
-  private void notSwitched(String sentence) {
-    thaw();
-    phase = Phase.COPIED;
-    waits("the switch could not be committed: " + sentence);
-    again();
-  }
-
-  private List<Fact> switched(CommitResult result, String sentence) {
-    switch (result) {
-      case NOT_DONE -> notSwitched(sentence);
-      case INDETERMINATE -> {
-        return List.of(
-            new Fact.Crashed(
-                "replacement",
-                "nobody knows whether the switch to " + disk().address() + " is durable",
-                run.nowNanos()));
-      }
-      case COMMITTED -> {
-        Disk now = disk().disk();
-        String before = serving.main().address().toString();
-        if (now == null) {
-          return List.of(
-              new Fact.Crashed("replacement", "the new disk is not open", run.nowNanos()));
-        }
-        serving.disks().flushes().remove(NEW_MAIN);
-        serving.mainIs(now);
-        serving.queues().tellAll(new QueueCommand.MirrorOff());
-        onOldMain.addAll(serving.queues().begun());
-        serving.queues().tellAll(new QueueCommand.MainReplaced(now));
-        serving.relocator().tell(new RelocatorCommand.MainReplaced(run.lendTo(now)));
-        serving.queues().tellAll(new QueueCommand.Thaw());
-        if (!stopped) {
-          serving.scrubbing().begin();
-        }
-        run.tell(new DeviceNews.MainSwitched(run.number, disk().claim(), disk().address()));
-        String told =
-            disk().address()
-                + " is main of "
-                + run.settings.name()
-                + " now; name it in the configuration too. "
-                + before
-                + " is given back and was not changed";
-        serving.happened(Event.Severity.NOTICE, "replace.done", told);
-        forget();
-      }
-    }
-    return List.of();
-  }
-
   private void forget() {
     newDisk = null;
-    mirror = null;
-    window = null;
-    intents = null;
-    copier = null;
-    awaited.clear();
-    progress = Optional.empty();
+    mirroring.off();
+    copying.forget();
     phase = Phase.NONE;
     waits("");
   }
@@ -801,25 +546,22 @@ final class Replacement {
     if (phase == Phase.ENDING || phase == Phase.NONE || phase == Phase.STOPPED) {
       return;
     }
-    if (phase == Phase.FREEZING || phase == Phase.FLUSHING) {
-      thaw();
-    }
-    if (phase == Phase.SWITCHING) {
+    switchOver.thaw();
+    if (switchOver.isCommitting()) {
       // Both hold the same, and nothing is written until that is decided.
       return;
     }
     phase = Phase.ENDING;
     endsFor = why;
-    stopCopier();
-    window = null;
+    copying.stop();
     serving.disks().flushes().remove(NEW_MAIN);
-    Mirror before = mirror;
+    Mirror before = mirroring.now();
     if (before != null) {
-      mirror(null, before.belowBytes(), 0, 0);
+      mirroring.set(null, before.belowBytes(), 0, 0);
     }
     serving.happened(
         Event.Severity.ERROR, "replace.abandoned", "main is not replaced" + by() + ": " + why);
-    commitEnd();
+    commits.end();
   }
 
   /** The new disk, once it is open. */
@@ -833,15 +575,7 @@ final class Replacement {
     return known == null ? "" : " by " + known.address();
   }
 
-  private void commitEnd() {
-    List<Change> changes = forgetWritten();
-    changes.add(new Change.ReplaceEnded());
-    changes.add(new Change.PolicyCleared(DISK));
-    ask(changes, new Step.Ended());
-  }
-
   private void over() {
-    serving.queues().tellAll(new QueueCommand.MirrorOff());
     String told = "main of " + run.settings.name() + " stays as it is: " + endsFor;
     NewDisk known = newDisk;
     if (known != null) {
@@ -851,31 +585,18 @@ final class Replacement {
     answer(endsFor.equals("it was cancelled") ? new Answer.Done(told) : new Answer.Refused(told));
   }
 
-  private void stopCopier() {
-    ActorRef<CopierCommand> copying = copier;
-    copier = null;
-    if (copying != null) {
-      copying.tell(new CopierCommand.Stop());
-      run.leave(copying);
-    }
-  }
-
   /** The device is being stopped: nobody waits for a window any more. */
   void stop() {
     stopped = true;
     run.notLater("replace");
-    run.notLater("replace-switch");
-    stopCopier();
-    Mirror now = mirror;
-    window = null;
-    isWhole = phase == Phase.COPYING || phase == Phase.COPIED || isSwitching();
-    if (phase == Phase.FREEZING || phase == Phase.FLUSHING) {
-      serving.relocator().tell(new RelocatorCommand.GoOn());
-    }
+    copying.stop();
+    isWhole = phase == Phase.COPYING || phase == Phase.COPIED || phase == Phase.SWITCHING;
+    switchOver.stop();
+    Mirror now = mirroring.now();
     if (now != null && now.windowToBytes() > now.windowFromBytes()) {
-      mirror(now.disk(), now.belowBytes(), 0, 0);
+      mirroring.set(now.disk(), now.belowBytes(), 0, 0);
     }
-    if (phase != Phase.SWITCHING) {
+    if (!switchOver.isCommitting()) {
       phase = Phase.STOPPED;
     }
     answer(new Answer.Refused("the device is being stopped"));
@@ -887,19 +608,17 @@ final class Replacement {
    * was still to be copied again.
    */
   List<Change> cleanChanges() {
-    boolean nothingAgain = progress.map(CopyProgress::againBytes).orElse(1L) == 0;
-    Mirror last = mirror;
+    boolean nothingAgain = copying.progress().map(CopyProgress::againBytes).orElse(1L) == 0;
+    Mirror last = mirroring.now();
     if (phase != Phase.STOPPED || !isWhole || !nothingAgain || last == null) {
       return List.of();
     }
-    List<Change> changes = forgetWritten();
-    changes.add(new Change.ReplaceMoved(last.belowBytes()));
-    return changes;
+    return commits.cleanChanges(last.belowBytes());
   }
 
   /** Gives up what it holds; the metadata says how to go on. */
   void release() {
-    stopCopier();
+    copying.stop();
     NewDisk known = newDisk;
     if (known != null) {
       known.claim().withdraw();
@@ -913,11 +632,9 @@ final class Replacement {
     if (phase == Phase.NONE || known == null) {
       return Optional.empty();
     }
+    Optional<CopyProgress> progress = copying.progress();
     long total = image().geometry().deviceBytes();
-    long copied =
-        progress
-            .map(CopyProgress::copiedBytes)
-            .orElse(image().replace().map(ReplaceState::cursorBytes).orElse(0L));
+    long copied = progress.map(CopyProgress::copiedBytes).orElse(cursorBytes());
     long left = total - copied + progress.map(CopyProgress::againBytes).orElse(0L);
     long perSecond = progress.map(CopyProgress::bytesPerSecond).orElse(rate);
     Optional<Instant> estimate =
@@ -928,7 +645,7 @@ final class Replacement {
     return Optional.of(
         new DeviceStatus.Replacing(
             known.address().toString(),
-            phase.name().toLowerCase(java.util.Locale.ROOT),
+            phase == Phase.SWITCHING ? switchOver.word() : phase.name().toLowerCase(Locale.ROOT),
             waits,
             copied,
             total,

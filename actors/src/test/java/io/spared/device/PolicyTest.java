@@ -58,7 +58,8 @@ final class PolicyTest {
             false,
             SETTINGS.deadlines(),
             SETTINGS.upkeep(),
-            Map.of("auto-repair", "spared.conf:12"));
+            Map.of("auto-repair", "spared.conf:12"),
+            SETTINGS.block());
     Map<String, String> metadata = Map.of("auto-repair", "off", "scrub-interval", "5 s");
     DeviceSettings merged = Policy.fromMetadata(fixed, metadata);
     assertThat(merged.upkeep().autoRepair()).isTrue();

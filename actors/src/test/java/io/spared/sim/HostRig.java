@@ -229,7 +229,8 @@ final class HostRig implements AutoCloseable {
             Duration.ofDays(30),
             1 << 20,
             false),
-        Map.of());
+        Map.of(),
+        DeviceSettings.BlockDevice.standard());
   }
 
   private ActorRef<SimClient.Command> client(

@@ -106,7 +106,8 @@ final class HostedDevice {
             new DeviceSettings.Deadlines(
                 Duration.ofSeconds(10), start.requestDeadline(), Duration.ofSeconds(5), DRAIN),
             DeviceSettings.Upkeep.standard(),
-            Map.of());
+            Map.of(),
+            DeviceSettings.BlockDevice.standard());
     if (start.discovers()) {
       discovery = HostedDiscovery.start(setup, start, process, context, host, settings);
     } else {

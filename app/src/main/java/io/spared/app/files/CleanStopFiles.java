@@ -102,15 +102,6 @@ public final class CleanStopFiles implements CleanStops {
     }
   }
 
-  @Override
-  public void forget(UUID deviceId) {
-    try {
-      Files.deleteIfExists(file(deviceId));
-    } catch (IOException failed) {
-      log.warn("{}: could not be removed: {}", file(deviceId), failed.getMessage());
-    }
-  }
-
   private Path file(UUID deviceId) {
     return directory.resolve(deviceId + SUFFIX);
   }
