@@ -598,6 +598,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           takeAll(now.spareLife().onAway(away.reply()));
         }
       }
+      case DeviceNews.AwaySpareAnswered answered -> {
+        if (now != null) {
+          takeAll(now.spareLife().awaySpareAnswered());
+        }
+      }
       case DeviceNews.LookForSpares look -> {
         if (now != null) {
           now.spareLife().lookForAway();
@@ -676,6 +681,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         if (now != null) {
           takeAll(now.replacement().on(replacing));
           step();
+        }
+      }
+      case DeviceNews.ForAwayMain away -> {
+        if (now != null) {
+          takeAll(now.awayMain().on(away));
         }
       }
       case DeviceNews.LabelAnswered answered -> {

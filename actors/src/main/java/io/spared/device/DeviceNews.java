@@ -47,6 +47,9 @@ sealed interface DeviceNews extends DeviceCommand {
   /** From spares that have gone away and are looked for. */
   record AwaySpare(long run, SpareReply reply) implements DeviceNews {}
 
+  /** Copies on a spare that may be there again have been read. */
+  record AwaySpareAnswered(long run) implements DeviceNews {}
+
   record LookForSpares(long run) implements DeviceNews {}
 
   record FromEvacuator(long run, EvacuatorRequest request) implements DeviceNews {}
@@ -119,6 +122,18 @@ sealed interface DeviceNews extends DeviceCommand {
 
   /** The new disk is main: its claim is the device's from now on. */
   record MainSwitched(long run, DiskClaim claim, DiskAddress address) implements ForReplacement {}
+
+  /** About main while its disk is away. */
+  sealed interface ForAwayMain extends DeviceNews {}
+
+  /** Time to look whether it is there again. */
+  record LookForMain(long run) implements ForAwayMain {}
+
+  /** A disk is there, or why not. */
+  record MainThere(long run, Optional<String> objection) implements ForAwayMain {}
+
+  /** What is read of it to know it again has been read. */
+  record MainLookAnswered(long run) implements ForAwayMain {}
 
   /** Requests to main's label have ended. */
   record LabelAnswered(long run) implements DeviceNews {}

@@ -45,6 +45,7 @@ final class Draining {
     this.sinceNanos = run.nowNanos();
     serving.scrubbing().stop();
     serving.spareLife().rest();
+    serving.awayMain().rest();
     serving.replacement().stop();
     serving.queues().tellAll(new QueueCommand.Drain());
     await(DrainPlan.Stage.QUEUES);

@@ -66,6 +66,9 @@ public final class LifeCycle {
     /** A part crashed and took state with it that only the disks still know. */
     record Crashed(String part, String cause, long nowNanos) implements Fact {}
 
+    /** Main had gone away and is there again, proved, with nothing missing. */
+    record MainBack(String sentence) implements Fact {}
+
     record Worse(Trouble trouble, String sentence) implements Fact {}
 
     record Better(Trouble trouble) implements Fact {}
@@ -191,6 +194,7 @@ public final class LifeCycle {
                   new Effect.RefuseHeld("the device was stopped while it was being assembled"),
                   new Effect.Abandon()));
       // News of parts that are only being put together: assembling judges them itself.
+      case Fact.MainBack _ -> stay(life);
       case Fact.Worse _ -> stay(life);
       case Fact.Better _ -> stay(life);
       case Fact.StartAsked _ -> stay(life);
@@ -216,6 +220,10 @@ public final class LifeCycle {
           new Step(life.in(Phase.DRAINING, ""), List.of(new Effect.Drain()));
       case Fact.Unusable unusable -> fail(life, unusable.reason());
       case Fact.Crashed crashed -> crash(life, crashed);
+      case Fact.MainBack back ->
+          new Step(
+              life.in(Phase.ASSEMBLING, back.sentence() + "; it is assembled again from its disks"),
+              List.of(new Effect.Abandon(), new Effect.AssembleAfter(0)));
       case Fact.Frozen _ -> stay(life.withFrozen(true));
       case Fact.Thawed _ -> stay(life.withFrozen(false));
       case Fact.Assembled _ -> stay(life);
@@ -234,6 +242,7 @@ public final class LifeCycle {
           new Step(life.in(Phase.STOPPED, ""), List.of(new Effect.Abandon()));
       case Fact.Unusable unusable ->
           new Step(life.in(Phase.STOPPED, ""), List.of(new Effect.Abandon()));
+      case Fact.MainBack _ -> stay(life);
       case Fact.Worse _ -> stay(life);
       case Fact.Better _ -> stay(life);
       case Fact.StopAsked _ -> stay(life);
@@ -253,6 +262,7 @@ public final class LifeCycle {
       case Fact.Blocked _ -> stay(life);
       case Fact.Unusable _ -> stay(life);
       case Fact.Crashed _ -> stay(life);
+      case Fact.MainBack _ -> stay(life);
       case Fact.Worse _ -> stay(life);
       case Fact.Better _ -> stay(life);
       case Fact.Frozen _ -> stay(life);

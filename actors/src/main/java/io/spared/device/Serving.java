@@ -64,6 +64,7 @@ final class Serving {
   private final Map<Integer, SpareReply.Attached> spares;
   private final ActorRef<RelocatorCommand> relocator;
   private final Replacement replacement;
+  private final AwayMain awayMain;
   private Disk main;
   private @Nullable FormChange formChange;
   private QueuePolicy policy;
@@ -80,6 +81,7 @@ final class Serving {
     this.assembled = assembled;
     this.main = assembled.main();
     this.replacement = new Replacement(run, this, frozenByOthers);
+    this.awayMain = new AwayMain(run, this, frozenByOthers);
     this.map = new LiveMap(assembled.image(), assembled.table());
     this.image = map.image();
     this.spares = new TreeMap<>(assembled.spares());
@@ -113,6 +115,10 @@ final class Serving {
   /** What takes main's place, if anything does. */
   Replacement replacement() {
     return replacement;
+  }
+
+  AwayMain awayMain() {
+    return awayMain;
   }
 
   Disk main() {
@@ -153,6 +159,7 @@ final class Serving {
   /** Another disk is main, which queues and relocator are told by whoever saw to it. */
   void mainIs(Disk now) {
     main = now;
+    awayMain.replaced();
     disks.use(DiskNumber.MAIN, now);
   }
 
@@ -323,8 +330,12 @@ final class Serving {
     return switch (report) {
       case DiskReport.HealthChanged changed -> {
         Fact judged = disks.judged(changed);
-        if (changed.disk() != DiskNumber.MAIN && changed.now() == DiskReport.Health.GONE) {
-          spareLife().goneAway(changed.disk(), changed.reason());
+        if (changed.now() == DiskReport.Health.GONE) {
+          if (changed.disk() == DiskNumber.MAIN) {
+            awayMain.goneAway();
+          } else {
+            spareLife().goneAway(changed.disk(), changed.reason());
+          }
         }
         yield List.of(judged);
       }
@@ -859,6 +870,7 @@ final class Serving {
     disks.endActors();
     scrubbing.stop();
     replacement.release();
+    awayMain.rest();
     FormChange converting = formChange;
     if (converting != null) {
       converting.giveUp();

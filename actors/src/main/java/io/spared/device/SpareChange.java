@@ -34,9 +34,11 @@ import org.jspecify.annotations.Nullable;
  * <p>What is lent is durable in a spare's own table before the commit that uses it (invariant 9).
  * The commit counts on a quorum of the new places, one on every spare that stays among them; until
  * then the old copies tell all of the device. Whatever fails before the commit is asked for is
- * undone: the ranges are given back and the disk is closed. A crash before it leaves ranges lent
- * that the device does not know; it gives them back when it is assembled. After the commit was
- * asked for nothing is undone, since nobody could say that it is not durable.
+ * undone: the ranges are given back and the disk is closed; so they are when it is refused or
+ * cancelled, which the writer answers only before it has written to any of the new places: nothing
+ * is in flight there (invariant 11). A crash before it leaves ranges lent that the device does not
+ * know; it gives them back when it is assembled. After the commit was asked for nothing is undone,
+ * since nobody could say that it is not durable.
  */
 final class SpareChange {
   private static final long MEGABYTE = 1L << 20;

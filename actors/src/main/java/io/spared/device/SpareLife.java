@@ -9,12 +9,10 @@ import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
-import io.spared.metadata.MetadataCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.relocation.RelocatorRequest;
 import io.spared.remap.Slots;
-import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -22,9 +20,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -43,11 +41,6 @@ final class SpareLife {
   /** A spare with so many failed slots is failing as a whole. */
   static final int FAILED_SLOTS_MAX = 32;
 
-  /** How often a spare that went away is looked for. */
-  private static final long LOOK_NANOS = 1_000_000_000L;
-
-  private record Away(SpareReply.Attached spare, long sinceNanos, String why) {}
-
   /** Remembers the disks that come for the next assembling. */
   interface Disks {
     void comes(SpareReply.Attached spare);
@@ -60,21 +53,11 @@ final class SpareLife {
   private final Slots slots;
   private final Commits commits;
   private final ActorRef<SpareReply> changeInbox;
-  private final ActorRef<SpareReply> leavingInbox;
-  private final ActorRef<SpareReply> awayInbox;
   private final ActorRef<SpareNotice.Remembered> rememberInbox;
 
-  /** Places of copies that nothing touches any more, until the image forgets them. */
-  private final Set<Extent> placesLeft = new LinkedHashSet<>();
-
-  /** Spares that are closed once they have answered so often that a range is back. */
-  private final Map<UUID, Integer> closing = new TreeMap<>();
-
-  /** Spares whose disks went away. */
-  private final Map<Integer, Away> away = new TreeMap<>();
-
+  private final ReturnedRanges ranges;
+  private final AwaySpares away;
   private final Set<Integer> failed = new LinkedHashSet<>();
-  private final Set<Integer> toldUnflushed = new HashSet<>();
   private final Set<Integer> triedToLeave = new HashSet<>();
   private boolean resting;
   private @Nullable SpareChange change;
@@ -94,41 +77,25 @@ final class SpareLife {
             SpareReply.class,
             "spares-changing",
             reply -> new DeviceNews.ChangingSpare(run.number, reply));
-    this.leavingInbox =
-        run.inbox(
-            SpareReply.class,
-            "spares-leaving",
-            reply -> new DeviceNews.LeavingSpare(run.number, reply));
-    this.awayInbox =
-        run.inbox(
-            SpareReply.class, "spares-away", reply -> new DeviceNews.AwaySpare(run.number, reply));
     this.rememberInbox =
         run.inbox(
             SpareNotice.Remembered.class,
             "host",
             answer -> new DeviceNews.SpareRemembered(run.number, answer.problem()));
+    this.ranges = new ReturnedRanges(run, serving, changeInbox);
+    this.away = new AwaySpares(run, serving, keeper, this::hasFailed);
   }
 
   /** After assembling: what was begun goes on, and ranges that nobody knows go back. */
   void resume(List<SpareReply.Attached> strangers) {
-    serving
-        .spares()
-        .forEach((index, spare) ->
-            LostRanges.of(image.deviceId(), spare.lent(), image.extents(index))
-                .forEach(range -> takeBack(spare.spareId(), range, changeInbox)));
     for (SpareReply.Attached stranger : strangers) {
       happened(
           Event.Severity.NOTICE,
           "spare.stranger",
           stranger.address() + " is not a spare of it (any more); it need not be configured");
-      giveBackAndClose(stranger, LostRanges.of(image.deviceId(), stranger.lent(), List.of()));
+      ranges.giveBackAll(stranger);
     }
-    for (Extent extent : image.extents()) {
-      if (extent.kind() == ExtentKind.METADATA) {
-        placesLeft.add(extent);
-      }
-    }
-    returnPlaces();
+    ranges.resume();
     for (SpareMember member : image.spares().values()) {
       if (member.state() != SpareState.IN_SERVICE && evacuation == null) {
         beginLeaving(member);
@@ -268,7 +235,7 @@ final class SpareLife {
         slots.lend(extent);
       }
     }
-    returnPlaces();
+    ranges.returnPlaces();
     List<String> sentences = new ArrayList<>();
     SpareReply.Attached spare = ended.spare();
     if (spare != null) {
@@ -410,7 +377,7 @@ final class SpareLife {
     slots.open(index);
     SpareReply.Attached spare = serving.spares().get(index);
     serving.detach(index, "it has left");
-    away.remove(index);
+    away.left(index);
     String what = spare == null ? "its disk was not there" : spare.address().toString();
     happened(
         Event.Severity.NOTICE,
@@ -423,12 +390,17 @@ final class SpareLife {
             + run.settings.name()
             + ended.lostSentence());
     if (spare != null) {
-      giveBackAndClose(spare, removal.extents());
+      ranges.giveBackAndClose(spare, removal.extents());
       run.parts.host().tell(new SpareNotice.Gone(run.settings.name(), spare.address()));
     }
     failed.remove(index);
     serving.scrubbing().restart();
     serving.askMetadata();
+    return inOrder(index);
+  }
+
+  /** It has not failed, or is not there any more. */
+  private List<Fact> inOrder(int index) {
     run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), alert(index)));
     return serving.disks().isAnySpareInTrouble()
         ? List.of()
@@ -439,89 +411,23 @@ final class SpareLife {
     return "spare.failed:" + index;
   }
 
-  private void giveBackAndClose(SpareReply.Attached spare, List<Extent> ranges) {
-    if (ranges.isEmpty()) {
-      detach(spare.spareId());
-      return;
-    }
-    closing.merge(spare.spareId(), ranges.size(), Integer::sum);
-    ranges.forEach(range -> takeBack(spare.spareId(), range, leavingInbox));
-  }
-
-  private void takeBack(UUID spareId, Extent range, ActorRef<SpareReply> inbox) {
-    run.parts
-        .spares()
-        .tell(
-            new SpareCommand.TakeBack(
-                spareId, image.deviceId(), range.offsetBytes(), range.lengthBytes(), inbox));
-  }
-
-  private void detach(UUID spareId) {
-    run.usesNoMore(spareId);
-  }
-
   /** A spare that has left has a range back, or could not be told. */
   void onLeaving(SpareReply reply) {
-    switch (reply) {
-      case SpareReply.TakenBack taken -> rangeIsBack(taken.spareId());
-      case SpareReply.NotTakenBack not -> {
-        happened(
-            Event.Severity.WARNING,
-            "spare.not-told",
-            not.sentence() + "; its table still says that it is lent, wipe it before other use");
-        rangeIsBack(not.spareId());
-      }
-      default -> {}
-    }
+    ranges.onLeaving(reply);
   }
 
-  private void rangeIsBack(UUID spareId) {
-    Integer left = closing.get(spareId);
-    if (left == null) {
-      return;
-    }
-    if (left > 1) {
-      closing.put(spareId, left - 1);
-    } else {
-      closing.remove(spareId);
-      detach(spareId);
-    }
-  }
-
-  // Places of copies.
-
+  /** The writer touches this place of a copy no more. */
   void placeLeft(int spare, long offsetBytes) {
-    for (Extent extent : image.extents(spare)) {
-      if (extent.offsetBytes() == offsetBytes && extent.kind() == ExtentKind.METADATA) {
-        placesLeft.add(extent);
-      }
-    }
-    returnPlaces();
-  }
-
-  /** Forgets the places that no copy has any more; their spares get them once that is durable. */
-  private void returnPlaces() {
-    for (Extent place : List.copyOf(placesLeft)) {
-      boolean used =
-          image.placement().stream()
-              .anyMatch(now -> now.at(place.spare(), place.offsetBytes()).isPresent());
-      if (!used) {
-        placesLeft.remove(place);
-        commits.ask(
-            List.of(
-                new Change.ExtentReturned(place.spare(), place.offsetBytes(), place.lengthBytes())),
-            new Commits.Purpose.Returning(place),
-            run.nowNanos());
-      }
-    }
+    ranges.placeLeft(spare, offsetBytes);
   }
 
   /** The image has forgotten the range, durably. */
   void returned(Extent range) {
-    SpareReply.Attached spare = serving.spares().get(range.spare());
-    if (spare != null) {
-      takeBack(spare.spareId(), range, changeInbox);
-    }
+    ranges.returned(range);
+    lookAtEvacuation();
+  }
+
+  private void lookAtEvacuation() {
     Evacuation going = evacuation;
     if (going != null) {
       going.look();
@@ -537,101 +443,37 @@ final class SpareLife {
     }
   }
 
-  /**
-   * Its disk is not there: nobody uses it any more, so that the kernel can let go of it, and it is
-   * looked for. When it stays away it has failed.
-   */
+  /** Its disk is not there. */
   void goneAway(int index, String why) {
-    SpareReply.Attached spare = serving.spares().get(index);
-    if (spare == null) {
-      return;
-    }
-    away.put(index, new Away(spare, run.nowNanos(), why));
-    serving.away(index, why);
-    // It cannot be opened again while anybody here still has it.
-    serving.scrubbing().restart();
-    detach(spare.spareId());
-    lookLater();
-  }
-
-  private void lookLater() {
-    run.later("spares-away", LOOK_NANOS, new DeviceNews.LookForSpares(run.number));
+    away.goneAway(index, why);
   }
 
   /** Whether what was acknowledged may be lost with a spare that is away. */
   boolean isAnyAwayUnflushed() {
-    return away.keySet().stream()
-        .anyMatch(index -> serving.doubts().isUnflushed(index) && slots.usedOfSpare(index) > 0);
+    return away.isAnyUnflushed();
   }
 
   void lookForAway() {
-    for (Map.Entry<Integer, Away> each : List.copyOf(away.entrySet())) {
-      Away gone = each.getValue();
-      long nanos = run.nowNanos() - gone.sinceNanos();
-      if (nanos >= serving.settings().upkeep().failedAfter().toNanos()) {
-        hasFailed(each.getKey(), "its disk is away: " + gone.why());
-      }
-      run.parts
-          .spares()
-          .tell(new SpareCommand.Attach(gone.spare().address(), run.settings.name(), awayInbox));
-    }
-    if (!away.isEmpty()) {
-      lookLater();
-    }
+    away.look();
   }
 
-  /**
-   * A disk is there again where a spare went away. It is the spare when its table says so; then its
-   * copies are read and repaired, and its slots are good, if nothing was acknowledged that its
-   * cache may have lost. In that case the next flush has failed, or will, and a person decides.
-   */
+  /** A disk is there again where a spare went away. */
   List<Fact> onAway(SpareReply reply) {
-    if (!(reply instanceof SpareReply.Attached back)) {
-      return List.of();
-    }
-    run.uses(back);
-    Integer index =
-        away.entrySet().stream()
-            .filter(each -> each.getValue().spare().spareId().equals(back.spareId()))
-            .map(Map.Entry::getKey)
-            .findFirst()
-            .orElse(null);
-    if (index == null || resting || back.busyFor().contains(image.deviceId()) || isUnsafe(index)) {
-      detach(back.spareId());
-      return List.of();
-    }
-    away.remove(index);
-    failed.remove(index);
-    triedToLeave.remove(index);
-    run.writesTo(back, image.deviceId());
-    DiskPort port = run.attachWriter(back);
-    keeper.comes(back);
-    serving.attach(index, back);
-    serving.writer().tell(new MetadataCommand.SpareBack(index, port));
-    serving.scrubbing().restart();
-    happened(Event.Severity.NOTICE, "spare.back", "spare " + index + " is there again");
-    run.parts.monitor().tell(new MonitorCommand.Clear(run.settings.name(), alert(index)));
-    Evacuation going = evacuation;
-    if (going != null) {
-      going.look();
-    }
-    return serving.disks().isAnySpareInTrouble()
-        ? List.of()
-        : List.of(new Fact.Better(Trouble.SPARE));
+    return back(away.on(reply));
   }
 
-  private boolean isUnsafe(int index) {
-    boolean unsafe = serving.doubts().isUnflushed(index) && slots.usedOfSpare(index) > 0;
-    if (unsafe && toldUnflushed.add(index)) {
-      happened(
-          Event.Severity.ERROR,
-          "spare.unflushed",
-          "spare "
-              + index
-              + " is there again, but not all that was written to it had been flushed; check what"
-              + " uses the device, then stop and start it");
+  List<Fact> awaySpareAnswered() {
+    return back(away.answered());
+  }
+
+  private List<Fact> back(OptionalInt back) {
+    if (back.isEmpty()) {
+      return List.of();
     }
-    return unsafe;
+    failed.remove(back.getAsInt());
+    triedToLeave.remove(back.getAsInt());
+    lookAtEvacuation();
+    return inOrder(back.getAsInt());
   }
 
   /** What can be read of it moves to the others, or to a hot spare. */
@@ -687,7 +529,7 @@ final class SpareLife {
   /** The device is being stopped: nothing more is begun, so that its last commit is the mark. */
   void rest() {
     resting = true;
-    run.notLater("spares-away");
+    away.rest();
     Evacuation going = evacuation;
     if (going != null) {
       going.stop();
@@ -707,8 +549,7 @@ final class SpareLife {
     if (going != null) {
       going.stop();
     }
-    List.copyOf(closing.keySet()).forEach(this::detach);
-    closing.clear();
+    ranges.giveUp();
   }
 
   private void happened(Event.Severity severity, String kind, String sentence) {

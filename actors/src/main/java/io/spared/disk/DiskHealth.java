@@ -52,7 +52,7 @@ final class DiskHealth {
       case TIMEOUT ->
           change(Health.DOUBTFUL, "a request at byte " + offsetBytes + " was not answered in time");
       case TRANSPORT -> {
-        if (errno == Errno.ENXIO || errno == Errno.ENODEV || errno == Errno.ENOMEDIUM) {
+        if (ErrorPolicy.isGone(errno)) {
           change(Health.GONE, "the system says: " + errno.meaning());
         } else {
           change(Health.DOUBTFUL, "the way to it failed: " + errno.meaning());

@@ -40,6 +40,11 @@ public final class ErrorPolicy {
     };
   }
 
+  /** Whether the system says that there is no disk any more. */
+  public static boolean isGone(Errno errno) {
+    return errno == Errno.ENXIO || errno == Errno.ENODEV || errno == Errno.ENOMEDIUM;
+  }
+
   /** What the client of the device is told. */
   public static Errno told(Errno errno) {
     return switch (faultOf(errno)) {

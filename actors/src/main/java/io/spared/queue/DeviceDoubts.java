@@ -1,5 +1,6 @@
 package io.spared.queue;
 
+import io.spared.disk.DiskNumber;
 import io.spared.ffi.Errno;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -19,7 +20,11 @@ import org.jspecify.annotations.Nullable;
  * restarted: writes and flushes fail, reads go on (invariant 10).
  *
  * <p>A spare that is not there can only be left out of a flush when all that was written to it had
- * been flushed before; so completed writes are counted against completed flushes.
+ * been flushed before, and main that went away can only return by itself then. So each flush begins
+ * a round, and a write is in the round in which it was done: a flush covers the rounds before its
+ * own. A write is counted after it was done and before its client is told, so one that is counted
+ * in a round before a flush was done before that flush began. In good times that is two plain reads
+ * for each write, whatever the number of queues.
  */
 public final class DeviceDoubts {
   /** A range of the device, in bytes; compared by identity. */
@@ -39,13 +44,20 @@ public final class DeviceDoubts {
   private volatile Range[] ranges = NO_RANGES;
   private volatile @Nullable Errno failedFlush;
 
-  /**
-   * Of each spare, how many writes were done and how many of them a flush has covered. All spares
-   * begin one behind: what stood in their caches before this assembly is not known.
-   */
-  private final AtomicLongArray written = new AtomicLongArray(SPARES_MAX);
+  /** The round of each disk; main stands behind the spares. */
+  private final AtomicLongArray round = new AtomicLongArray(SPARES_MAX + 1);
 
-  private final AtomicLongArray flushed = new AtomicLongArray(SPARES_MAX);
+  /**
+   * Of each disk, the last round in which a write was done. All begin one behind what was flushed:
+   * what stood in their caches before this assembly is not known.
+   */
+  private final AtomicLongArray written = new AtomicLongArray(SPARES_MAX + 1);
+
+  private final AtomicLongArray flushed = new AtomicLongArray(SPARES_MAX + 1);
+
+  private static int at(int disk) {
+    return disk == DiskNumber.MAIN ? SPARES_MAX : disk;
+  }
 
   /** Gives the range to take away again when the kernel lets go. */
   public synchronized Range add(long offsetBytes, long lengthBytes) {
@@ -91,19 +103,23 @@ public final class DeviceDoubts {
     return failedFlush;
   }
 
-  /** A write to the spare that is not durable yet is done; before its client is told. */
-  void wrote(int spare) {
-    written.incrementAndGet(spare);
+  /** A write to the disk that is not durable yet is done; before its client is told. */
+  void wrote(int disk) {
+    int at = at(disk);
+    long now = round.get(at);
+    if (written.get(at) < now) {
+      written.accumulateAndGet(at, now, Math::max);
+    }
   }
 
-  /** What a flush that begins now will cover. */
-  long writtenTo(int spare) {
-    return written.get(spare);
+  /** A flush begins; gives the round that it will cover, and all before. */
+  long flushBegins(int disk) {
+    return round.getAndIncrement(at(disk));
   }
 
-  /** A flush of the spare is done; it covers what had been written when it began. */
-  void flushed(int spare, long writtenBefore) {
-    flushed.accumulateAndGet(spare, writtenBefore + 1, Math::max);
+  /** A flush of the disk is done, which covers this round. */
+  void flushed(int disk, long covered) {
+    flushed.accumulateAndGet(at(disk), covered + 1, Math::max);
   }
 
   /**
@@ -111,14 +127,15 @@ public final class DeviceDoubts {
    * elsewhere, so no flush need cover what had been written to it.
    */
   public void left(int spare) {
-    flushed(spare, written.get(spare));
+    flushed(spare, flushBegins(spare));
   }
 
   /**
-   * Whether the spare may hold acknowledged writes that no flush has covered. A spare that goes
-   * away like this makes the next flush fail.
+   * Whether the disk may hold acknowledged writes that no flush has covered. One that goes away
+   * like this makes the next flush fail.
    */
-  public boolean isUnflushed(int spare) {
-    return written.get(spare) >= flushed.get(spare);
+  public boolean isUnflushed(int disk) {
+    int at = at(disk);
+    return written.get(at) >= flushed.get(at);
   }
 }

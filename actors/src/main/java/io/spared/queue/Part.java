@@ -41,8 +41,8 @@ final class Part {
   /** Zeroes are written, not asked for: so that both disks are treated alike. */
   boolean zeroesByHand;
 
-  /** For a flush: what was written to the disk before it. */
-  long writtenBefore;
+  /** For a flush: the round of {@link DeviceDoubts} that it covers. */
+  long flushRound;
 
   /** Its failure is being isolated; the isolation uses this part for its own requests. */
   @Nullable Isolation isolation;

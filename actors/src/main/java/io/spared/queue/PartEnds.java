@@ -119,12 +119,10 @@ final class PartEnds {
 
   private void done(Part part, DeviceRequest request) {
     IoRequest io = part.io;
-    if (part.disk != DiskNumber.MAIN) {
-      if (io.operation() == IoRequest.Operation.FLUSH) {
-        doubts.flushed(part.disk, part.writtenBefore);
-      } else if (part.changesBytes && !io.isDurable()) {
-        doubts.wrote(part.disk);
-      }
+    if (io.operation() == IoRequest.Operation.FLUSH) {
+      doubts.flushed(part.disk, part.flushRound);
+    } else if (part.changesBytes && !io.isDurable()) {
+      doubts.wrote(part.disk);
     }
     offDisk(part);
     Isolation isolation = part.isolation;
@@ -136,12 +134,26 @@ final class PartEnds {
     flow.partOver(part, request);
   }
 
+  /**
+   * Its cache is lost, and a flush of the disk that returns would succeed all the same: so the next
+   * flush has failed already, if there was anything that it should have made durable.
+   */
+  private void mainWentAway(Errno errno) {
+    if (doubts.failedFlush() == null && doubts.isUnflushed(DiskNumber.MAIN)) {
+      doubts.flushFailed(errno);
+      context.report(new QueueReport.FlushFailed(context.queueId(), DiskNumber.MAIN, errno));
+    }
+  }
+
   private void failed(Part part, DeviceRequest request, Errno errno) {
     IoRequest.Operation operation = part.io.operation();
     if (operation == IoRequest.Operation.FLUSH) {
       flow.flushFailed(request, part.disk, errno);
       flow.partOver(part, request);
       return;
+    }
+    if (part.disk == DiskNumber.MAIN && ErrorPolicy.isGone(errno)) {
+      mainWentAway(errno);
     }
     ErrorPolicy.Fault fault = ErrorPolicy.faultOf(errno);
     if (operation == IoRequest.Operation.DISCARD) {

@@ -1,6 +1,5 @@
 package io.spared.queue;
 
-import io.spared.disk.DiskNumber;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.engine.IoBuffer;
@@ -134,7 +133,7 @@ final class Submission {
     part.lengthBytes = 0;
     part.version = reader.begin();
     part.changesBytes = false;
-    part.writtenBefore = disk == DiskNumber.MAIN || part.mirrors ? 0 : doubts.writtenTo(disk);
+    part.flushRound = part.mirrors ? 0 : doubts.flushBegins(disk);
     part.state = Part.State.IN_FLIGHT;
     part.io.plain(IoRequest.Operation.FLUSH, 0, 0, request.deadlineNanos);
     port.submit(part.io);

@@ -22,6 +22,7 @@ final class LifeCycleTest {
           new Fact.Blocked("main is busy"),
           new Fact.Unusable("all copies are gone"),
           new Fact.Crashed("relocator", "defect", 1),
+          new Fact.MainBack("main is there again"),
           new Fact.Worse(Trouble.SLOTS, "no slot is left"),
           new Fact.Better(Trouble.SLOTS),
           new Fact.StopAsked(),

@@ -431,6 +431,33 @@ class DeviceQueueTest {
   }
 
   @Test
+  void mainThatWentAwayUnflushedHasFailedTheNextFlushAndOneThatWasFlushedHasNot() {
+    client.write(8, 16, 1);
+    rig.run();
+    client.flush();
+    rig.run();
+    rig.main.disappear();
+    DeviceRequest gone = client.read(8, 1);
+    rig.run();
+    assertThat(gone.errno()).isEqualTo(Errno.EIO);
+    assertThat(rig.doubts.failedFlush()).isNull();
+    rig.main.reappear();
+    client.queue.handle(new QueueCommand.MainReplaced(QueueRig.open("main", rig.main)));
+    client.write(8, 1, 2);
+    rig.run();
+    rig.main.disappear();
+    gone = client.read(8, 1);
+    rig.run();
+    assertThat(gone.errno()).isEqualTo(Errno.EIO);
+    assertThat(rig.doubts.failedFlush()).isEqualTo(Errno.ENODEV);
+    rig.main.reappear();
+    client.queue.handle(new QueueCommand.MainReplaced(QueueRig.open("main", rig.main)));
+    DeviceRequest lost = client.flush();
+    rig.run();
+    assertThat(lost.errno()).isEqualTo(Errno.EIO);
+  }
+
+  @Test
   void aFrozenQueueFinishesWhatItBeganAndHoldsTheRest() {
     DeviceRequest begun = client.write(0, 1, 1);
     client.queue.handle(new QueueCommand.Freeze(9));

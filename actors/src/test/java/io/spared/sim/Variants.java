@@ -28,6 +28,8 @@ final class Variants {
   private static final String LOADER = "actors/src/main/java/io/spared/format/TableLoader.java";
   private static final String ASSEMBLY = "actors/src/main/java/io/spared/device/Assembly.java";
   private static final String SPARE = "actors/src/main/java/io/spared/spare/SpareDisk.java";
+  private static final String MIRRORING = "actors/src/main/java/io/spared/queue/Mirroring.java";
+  private static final String SWITCH_OVER = "actors/src/main/java/io/spared/device/SwitchOver.java";
   private static final String REQUEST = "ffi/src/main/java/io/spared/ffi/engine/IoRequest.java";
 
   private Variants() {}
@@ -336,6 +338,49 @@ final class Variants {
               RELOCATOR,
               ".onSignal(PostStop.class, signal -> stopped())",
               ".onSignal(PostStop.class, signal -> this)"),
+          new Variant(
+              "while main is replaced a write below the cursor goes to main alone",
+              "replacing",
+              MIRRORING,
+              "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;",
+              "return Verdict.MAIN_ONLY;"),
+          new Variant(
+              "while main is replaced nothing waits for the copier's window",
+              "replacing",
+              MIRRORING,
+              "return Verdict.IN_WINDOW;",
+              "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;"),
+          new Variant(
+              "what a crash left on one disk only is not copied again",
+              "replacing",
+              "actors/src/main/java/io/spared/replacement/Copier.java",
+              "if (intents.isDurable(region)) {",
+              "if (intents.isDurable(region) && region < 0) {"),
+          new Variant(
+              "main is switched to a disk that was not flushed",
+              "replacing",
+              SWITCH_OVER,
+              "stage = Stage.FLUSHING; flushed = false;",
+              "stage = Stage.COMMITTING; flushed = false; run.notLater(\"replace-switch\");"
+                  + " commits.switchTo(disk(), seen); if (!flushed) { return; }"),
+          new Variant(
+              "main is switched to a disk that failed a write",
+              "replacing",
+              "actors/src/main/java/io/spared/device/Replacement.java",
+              "giveUp(\"a write to it failed: \" + failed.errno().meaning());",
+              ""),
+          new Variant(
+                  "main that went away with writes that were not flushed returns, and the next flush"
+                      + " succeeds",
+                  "daemon",
+                  "actors/src/main/java/io/spared/device/AwayMain.java",
+                  "if (isUnflushed()) { serving.doubts().flushFailed(Errno.ENODEV); }",
+                  "")
+              .and(
+                  "actors/src/main/java/io/spared/device/AwayMain.java",
+                  "if (isUnflushed()) { return disk.address()",
+                  "if (judged && resting) { return disk.address()")
+              .and(ENDS, "mainWentAway(errno);", ""),
           new Variant(
               "troubles raise no alert",
               "daemon",

@@ -5,9 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.spared.app.offline.OfflineException;
 import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
+import io.spared.device.Phase;
 import io.spared.monitor.Event;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -71,7 +76,7 @@ final class HotSpareTest {
       trial.fault("a", "main", "write fail=ENODATA range=80K+4K");
       trial.client(
           "a", disk -> assertThat(fails(() -> disk.write(80 << 10, Trial.block(20, 1)))).isTrue());
-      assertThat(trial.until("a", s -> s.phase() == io.spared.device.Phase.DEGRADED)).isTrue();
+      assertThat(trial.until("a", s -> s.phase() == Phase.DEGRADED)).isTrue();
       trial.fault("a", "spare-0", "clear");
       assertThat(trial.serves("a")).isTrue();
       assertThat(trial.until("a", status -> status.copies().good() == 5)).isTrue();
@@ -83,6 +88,47 @@ final class HotSpareTest {
             assertThat(disk.read(FIRST * 4096L, 4096)).isEqualTo(Trial.block(FIRST, 0));
             assertThat(disk.read(80 << 10, 4096)).isEqualTo(Trial.block(20, 2));
           });
+    }
+  }
+
+  @Test
+  void anOldCopyOfASpareUnderItsNameIsNotTakenForTheSpareThatWentAway()
+      throws IOException, OfflineException {
+    try (Trial trial = new Trial(directory).create("a").start("a")) {
+      write(trial, 0);
+      byte[] lastMonth = Files.readAllBytes(trial.spare("a"));
+      trial.fault("a", "main", "write fail=ENODATA range=80K+8K");
+      trial.client(
+          "a",
+          disk -> {
+            disk.write(FIRST * 4096L, Trial.block(FIRST, 1));
+            disk.write(80 << 10, Trial.block(20, 1));
+            disk.flush();
+          });
+      byte[] now = Files.readAllBytes(trial.spare("a"));
+      trial.fault("a", "spare-0", "any fail=ENODEV");
+      trial.client(
+          "a", disk -> assertThat(fails(() -> disk.write(84 << 10, Trial.block(21, 1)))).isTrue());
+      assertThat(trial.until("a", s -> s.phase() == Phase.DEGRADED)).isTrue();
+
+      overwrite(trial.spare("a"), lastMonth);
+      trial.fault("a", "spare-0", "clear");
+
+      assertThat(Trial.until(() -> trial.count("spare.another-state") == 1)).isTrue();
+      assertThat(trial.event("spare.another-state").sentence()).contains("old copy");
+      trial.client("a", disk -> assertThat(fails(() -> disk.read(FIRST * 4096L, 4096))).isTrue());
+      assertThat(trial.count("spare.back")).isZero();
+      // The true one comes back after all.
+      overwrite(trial.spare("a"), now);
+      assertThat(trial.serves("a")).isTrue();
+      trial.client(
+          "a", disk -> assertThat(disk.read(FIRST * 4096L, 4096)).isEqualTo(Trial.block(FIRST, 1)));
+    }
+  }
+
+  private static void overwrite(Path file, byte[] bytes) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(bytes), 0);
     }
   }
 

@@ -2,6 +2,7 @@ package io.spared.app.scenario;
 
 import io.spared.app.Daemon;
 import io.spared.app.config.ConfigReading;
+import io.spared.app.files.HostIdentity;
 import io.spared.app.offline.Creation;
 import io.spared.app.offline.OfflineDisk;
 import io.spared.app.offline.OfflineDisks;
@@ -19,7 +20,6 @@ import io.spared.format.DeviceImage;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.Form;
-import io.spared.format.Owner;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -36,7 +36,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -117,7 +116,7 @@ public final class Trial implements AutoCloseable {
                       blockBytes,
                       5,
                       false,
-                      new Owner(new UUID(1, 2), "trial")))
+                      HostIdentity.owner(directory.resolve("data"))))
               .make()
               .image());
     }
