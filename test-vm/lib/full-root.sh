@@ -40,7 +40,7 @@ ensure_full_root() {
   done
   # Everything is on the console, where it outlives the guest.
   printf '[Journal]\nStorage=volatile\nForwardToConsole=yes\nTTYPath=/dev/ttyS0\nMaxLevelConsole=info\nRateLimitBurst=0\n' > "$tree/etc/systemd/journald.conf.d/console.conf"
-  printf '[Manager]\nShowStatus=no\nDefaultTimeoutStartSec=300\nDefaultDeviceTimeoutSec=300\n' > "$tree/etc/systemd/system.conf.d/slow.conf"
+  printf '[Manager]\nShowStatus=no\nDefaultTimeoutStartSec=300\nDefaultDeviceTimeoutSec=900\n' > "$tree/etc/systemd/system.conf.d/slow.conf"
   mv "$tree" "$full_root"
 }
 

@@ -11,7 +11,7 @@ id=/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_
 file_system=5eedfade-0000-4000-8000-000000000001
 
 # in_guest COMMANDS: with time for a JVM or two under emulation.
-in_guest() { guest -t 700 "$1"; }
+in_guest() { guest -t 1800 "$1"; }
 
 # The machine of the case before, or a new one.
 lived() { is_on || case_installed; }
@@ -37,8 +37,8 @@ case_installed() {
     mkdir /data; echo 'UUID=$file_system /data ext4 defaults,x-systemd.after=spared.service 0 2' >> /etc/fstab
     systemctl enable spared.service 2>&1; systemctl daemon-reload
     systemctl start --no-block spared.service"
-  in_guest "for number in 0 1 2; do eventually 300 served \$number; done
-    eventually 100 is four 'state +active'
+  in_guest "for number in 0 1 2; do eventually 600 served \$number; done
+    eventually 400 is four 'state +active'
     # Adopting it takes its links, though udev had seen it before.
     adopted() { udevadm info -q property ${id}one-main > properties; grep -qx ID_SPARED_ROLE=adopted properties; }
     eventually 60 adopted || { ls -l /var/lib/spared/adopted; cat properties; fail 'main is not known as adopted'; }
@@ -59,7 +59,7 @@ case_devices_are_up_before_what_needs_them() {
     findmnt -no SOURCE /data | grep -x /dev/ublkb0
     sha256sum < /data/before | cmp - /root/before
     ! dmesg | grep -i 'ublkb0.*recover' || fail 'the file system was not unmounted before the daemon stopped'
-    for number in 0 1 2; do eventually 100 served \$number; done; eventually 100 is four 'state +active'
+    for number in 0 1 2; do eventually 400 served \$number; done; eventually 400 is four 'state +active'
     # udev knew the adopted disk before the daemon began.
     udevadm info -q property ${id}one-main > properties; grep -x ID_SPARED_ROLE=adopted properties; ! grep -E '^DEVLINKS=.*by-(uuid|label)' properties || fail 'main has the links of its file system'
     # Each set-up once.
@@ -71,7 +71,7 @@ case_a_killed_daemon_is_started_again_under_a_mounted_file_system() {
   in_guest "first=\$(systemctl show -P MainPID spared); kill -9 \$first
     head -c 300000 /dev/urandom > /data/meanwhile; sync /data/meanwhile
     test \$(systemctl show -P MainPID spared) != \$first
-    findmnt -no SOURCE /data | grep -x /dev/ublkb0; eventually 200 served 2; eventually 200 is four 'state +active'
+    findmnt -no SOURCE /data | grep -x /dev/ublkb0; eventually 600 served 2; eventually 600 is four 'state +active'
     # Nor did systemd try to take the file system away from those who use it.
     ! journalctl -b -o cat -u data.mount | grep -i unmount || fail 'systemd unmounts a file system because its daemon is started again'"
 }
@@ -82,15 +82,15 @@ case_a_power_cut_during_writes_and_commits_loses_nothing() {
   # Every write to this part of main fails, so each block that is written is moved, by a commit of its own.
   in_guest "spared fault two main write fail=EIO range=1M+16M
     (writes /data) > /dev/null 2>&1 & (writes_blocks /dev/ublkb1 256) > /dev/null 2>&1 & sleep 0"
-  eventually 200 told_times "$since" DURABLE 8
-  eventually 200 told_times "$since" MOVED 8
+  eventually 600 told_times "$since" DURABLE 8
+  eventually 600 told_times "$since" MOVED 8
   switch_off
   told "$since" "DURABLE file" | sed -n 's/^DURABLE \(file[0-9]*\) \([0-9a-f]\{64\}\)$/\2  \1/p' > "$machine/files"
   told "$since" "MOVED" | sed -n 's/^MOVED \([0-9]* [0-9a-f]\{64\}\)$/\1/p' > "$machine/blocks"
   switch_on
   in_guest "systemctl is-system-running --wait || { systemctl --failed; fail 'not everything came up'; }
     cd /data; echo '$(base64 -w0 < "$machine/files")' | base64 -d | sha256sum -c --quiet; sha256sum < before | cmp - /root/before
-    eventually 200 served 1
+    eventually 600 served 1
     echo '$(base64 -w0 < "$machine/blocks")' | base64 -d > /root/blocks
     while read -r number sum; do
       test \"\$(dd if=/dev/ublkb1 bs=4096 skip=\$number count=1 iflag=direct status=none | sha256sum | cut -d' ' -f1)\" = \$sum || fail \"block \$number\"
@@ -101,12 +101,12 @@ case_a_power_cut_during_writes_and_commits_loses_nothing() {
 
 case_disks_that_are_pulled_out_under_load_and_come_back_in_either_order() {
   lived
-  in_guest "eventually 200 served 2; head -c 4M /dev/urandom > /root/data; dd if=/root/data of=/dev/ublkb2 bs=64k oflag=direct conv=fsync status=none
+  in_guest "eventually 600 served 2; head -c 4M /dev/urandom > /root/data; dd if=/root/data of=/dev/ublkb2 bs=64k oflag=direct conv=fsync status=none
     (while dd if=/root/data of=/dev/ublkb2 bs=64k oflag=direct conv=fsync status=none; do :; done; echo 'LOAD ENDED' > /dev/ttyS0) > /dev/null 2>&1 & sleep 0"
   local since; since=$(mark)
   pull three-main
-  eventually 200 told_times "$since" "LOAD ENDED" 1
-  in_guest "eventually 200 is three 'main.*(away|gone|lost|absent|missing|failed)|state +(failed|degraded)' || { status three; false; }; status three
+  eventually 600 told_times "$since" "LOAD ENDED" 1
+  in_guest "eventually 600 is three 'main.*(away|gone|lost|absent|missing|failed)|state +(failed|degraded)' || { status three; false; }; status three
     is one 'state +active'; touch /data/still; sync /data/still"
   pull three-spare
   # Both back, the spare first.
@@ -114,13 +114,13 @@ case_disks_that_are_pulled_out_under_load_and_come_back_in_either_order() {
   in_guest "eventually 60 test -b ${id}three-main; eventually 60 test -b ${id}three-spare
     # A flush had failed, so it does not go on by itself: a person decides.
     is three 'state +degraded' && is three 'until the device is started again' || { status three; fail 'it does not say what it waits for'; }
-    spared stop three --force; spared start three; eventually 200 is three 'state +active'; eventually 200 served 2
+    spared stop three --force; spared start three; eventually 600 is three 'state +active'; eventually 600 served 2
     dd if=/dev/ublkb2 bs=64k count=64 iflag=direct status=none | cmp - /root/data"
   # Main first, for a set-up that only discovery knows; its daemon sees both come.
   in_guest "spared stop four; spared remove four"
   pull four-spare; pull four-main
   plug four-main; plug four-spare
-  in_guest "eventually 200 is four 'state +active' || { ask GET /v1/discovery; false; }"
+  in_guest "eventually 600 is four 'state +active' || { ask GET /v1/discovery; false; }"
 }
 
 case_a_stop_in_the_middle_of_activation_leaves_nothing_behind() {
@@ -129,18 +129,18 @@ case_a_stop_in_the_middle_of_activation_leaves_nothing_behind() {
   for round in 1 2; do
     in_guest "systemctl stop data.mount spared.service; ! ls /dev/ublkb* 2> /dev/null || fail 'block devices without a daemon'
       systemctl start --no-block spared.service
-      eventually 200 test -S /run/spared/control.sock
-      $([ $round = 1 ] || echo "eventually 300 sh -c 'ls /dev/ublkc[0-9]*'")
+      eventually 600 test -S /run/spared/control.sock
+      $([ $round = 1 ] || echo "eventually 600 sh -c 'ls /dev/ublkc[0-9]*'")
       systemctl stop spared.service
       test \"\$(systemctl show -P Result spared)\" = success || { systemctl status --no-pager spared; fail 'the stop failed'; }
       ! ls /dev/ublk[bc][0-9]* 2> /dev/null || fail 'block devices without a daemon'"
   done
   # And of the whole machine.
-  in_guest "systemctl start --no-block spared.service; eventually 200 test -S /run/spared/control.sock"
+  in_guest "systemctl start --no-block spared.service; eventually 600 test -S /run/spared/control.sock"
   reboot_machine
   in_guest "systemctl is-system-running --wait || { systemctl --failed; fail 'not everything came up'; }
     findmnt -no SOURCE /data | grep -x /dev/ublkb0; sha256sum < /data/before | cmp - /root/before
-    for number in 0 1 2; do eventually 100 served \$number; done; eventually 100 is four 'state +active'
+    for number in 0 1 2; do eventually 400 served \$number; done; eventually 400 is four 'state +active'
     test \"\$(ls /dev/ublkb* | wc -l)\" = 3"
 }
 
@@ -152,10 +152,10 @@ case_damage_is_repaired_or_refused_and_doubt_waits() {
   # A main disk that is by nothing but its size the one that was there.
   pull four-main; new_disk stranger 64; cat "$machine/disks/four-main" > "$machine/disks/stranger"; plug stranger
   switch_on
-  in_guest "findmnt -no SOURCE /data | grep -x /dev/ublkb0 || eventually 300 findmnt /data
-    eventually 200 is one 'copies +5 of 5' || { status one; fail 'the copy was not repaired'; }
+  in_guest "findmnt -no SOURCE /data | grep -x /dev/ublkb0 || eventually 600 findmnt /data
+    eventually 600 is one 'copies +5 of 5' || { status one; fail 'the copy was not repaired'; }
     sha256sum < /data/before | cmp - /root/before
-    eventually 200 is three 'state +failed' || { status three; fail 'it does not refuse'; }
+    eventually 600 is three 'state +failed' || { status three; fail 'it does not refuse'; }
     status three; ! test -b /dev/ublkb2 || fail 'it is served'
     ask POST /v1/discovery '{\"activate\": true}' > found; cat found; grep -E '^four.*(wait|forbid)' found
     ! ask GET /v1/devices | grep '^four' || fail 'it was activated in doubt'"
