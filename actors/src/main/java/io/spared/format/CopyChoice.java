@@ -30,6 +30,13 @@ import org.jspecify.annotations.Nullable;
  * acknowledged, and is void. For that only the ends of those logs matter, not whether their tables
  * can be loaded. A copy counts by its newest area: an older one beside a damaged one says nothing.
  *
+ * <p>A spare that went back. A commit counts only when a copy on every spare in service holds it,
+ * and a record is begun when the one before counts. So a spare in service misses at most the last
+ * record, and one more for each later start, whose first record may not have counted either. If all
+ * its copies were read to their ends and miss more, the disk is as it was earlier, its slots too: a
+ * person decides, before anything is written to it. A disk that went back by less than that cannot
+ * be told from a crash.
+ *
  * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
  * holds it, and no other commit begins before it does. So when fewer than a majority of the new
  * places can be read, and of the places before a majority that ends just one commit earlier, it was
@@ -196,7 +203,12 @@ public final class CopyChoice {
                 doubts,
                 grounds));
     for (SpareMember spare : best.header().spares().values()) {
-      if (!spare.state().isNeeded() || circumstances.presentSpares().contains(spare.spareId())) {
+      if (!spare.state().isNeeded()) {
+        continue;
+      }
+      if (circumstances.presentSpares().contains(spare.spareId())) {
+        wentBack(spare, best, placement)
+            .ifPresent(sentence -> doubt(consented, sentence, doubts, grounds));
         continue;
       }
       boolean allowed =
@@ -216,6 +228,43 @@ public final class CopyChoice {
           doubts,
           grounds);
     }
+  }
+
+  /** How it is seen that the disk of a spare in service is as it was earlier. */
+  private Optional<String> wentBack(SpareMember spare, AreaReading best, Placement placement) {
+    Position most = null;
+    for (CopyPlace place : placement.places()) {
+      if (place.spare() != spare.index()) {
+        continue;
+      }
+      Optional<AreaReading> own =
+          readings.stream()
+              .filter(reading -> placedAs(reading, best, placement).equals(Optional.of(place)))
+              .findFirst()
+              .flatMap(CopyReading::best)
+              .filter(area -> area.isTailKnown() && area.damage().isEmpty());
+      if (own.isEmpty()) {
+        return Optional.empty();
+      }
+      Position tail = own.get().tail();
+      most = most == null || tail.compareTo(most) > 0 ? tail : most;
+    }
+    if (most == null) {
+      return Optional.empty();
+    }
+    long starts = best.tail().epoch().counter() - most.epoch().counter();
+    return best.tail().sequence() - most.sequence() > 1 + starts
+        ? Optional.of(
+            "spare "
+                + spare.index()
+                + " ("
+                + spare.spareId()
+                + ") is as it was earlier: its copies end at "
+                + most
+                + ", and it was in service when the commits after that were made, up to "
+                + best.tail()
+                + "; attach the right disk, what moved to this one may be older too")
+        : Optional.empty();
   }
 
   /** Copies where the placement has them that were read to the end of their logs. */

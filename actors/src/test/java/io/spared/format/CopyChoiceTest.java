@@ -37,6 +37,21 @@ class CopyChoiceTest {
   }
 
   @Test
+  void aSpareThatMissesMoreThanACrashExplainsIsOlderAndWaitsForAPerson() throws Exception {
+    TestDevice device = device(2);
+    Set<Integer> onTheOther = Set.of(0, 2, 4);
+    device.commit(onTheOther, new Change.Remapped(8, 0, 8, LostBits.NONE));
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+    device.commit(onTheOther, new Change.Remapped(9, 0, 9, LostBits.NONE));
+    CopyVerdict verdict = choose(device);
+    assertThat(verdict.decision()).isEqualTo(Decision.NEEDS_PERSON);
+    assertThat(verdict.reasons()).anyMatch(reason -> reason.contains("is as it was earlier"));
+    // What cannot be read says nothing.
+    device.disk(1).wipe(device.place(1).offsetBytes(), 4096);
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
   void twoReadableCopiesNeedAPersonAndHisConsentIsForOneStateOnly() throws Exception {
     TestDevice device = device(1);
     for (int copy = 0; copy < 3; copy++) {

@@ -663,6 +663,8 @@ final class CoreRun {
       }
       case FREEZE, THAW, STOP_DEVICE, START_DEVICE, REMOVE_DEVICE -> command(action.kind());
       case SWAP -> setup.swap(action.disk());
+      case KEEP_IMAGE -> setup.keepImage(action.disk());
+      case RETURN_OLDER -> setup.returnOlder(action.disk());
       case RIVAL -> startRival();
       case CUT_AFTER_COMMIT, CUT_AFTER_CHECKPOINT ->
           setup.arm(

@@ -5,9 +5,11 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.DiskPort;
+import io.spared.format.AreaReading;
 import io.spared.format.Change;
 import io.spared.format.CopyLayout;
 import io.spared.format.CopyPlace;
+import io.spared.format.CopyReader;
 import io.spared.format.DeviceImage;
 import io.spared.format.DiskEvidence;
 import io.spared.format.Epoch;
@@ -18,6 +20,7 @@ import io.spared.format.Geometry;
 import io.spared.format.MainMember;
 import io.spared.format.Placement;
 import io.spared.format.Position;
+import io.spared.format.Reading;
 import io.spared.format.RemapEntries;
 import io.spared.format.SortedRemapEntries;
 import io.spared.format.SpareMember;
@@ -30,6 +33,7 @@ import io.spared.metadata.MetadataReply;
 import io.spared.metadata.MetadataSettings;
 import io.spared.metadata.MetadataWriter;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -50,6 +54,7 @@ final class CoreSetup {
   static final int COPIES = 5;
 
   private static final long MIB = 1 << 20;
+  private static final int LOOK_BYTES = 128 << 10;
   private static final CopyLayout LAYOUT = new CopyLayout(64 << 10, 64 << 10);
 
   final SimWorld world;
@@ -63,6 +68,11 @@ final class CoreSetup {
 
   /** Drives that were put where others belong. */
   private final Map<Integer, SimDrive> strangers = new TreeMap<>();
+
+  /** What drives held when somebody kept an image of them. */
+  private final Map<Integer, SimDrive.Snapshot> images = new TreeMap<>();
+
+  private boolean copiesMoved;
 
   /** What this host remembers of devices that it has run, beside their disks. */
   final Map<UUID, Remembered> remembered = new HashMap<>();
@@ -316,6 +326,62 @@ final class CoreSetup {
     opener.plug(address(own.name()), stranger);
   }
 
+  void keepImage(int disk) {
+    images.put(disk, drives().get(disk).snapshot());
+  }
+
+  /**
+   * A spare is pulled and comes back as it was when its image was kept, under its own name and
+   * serial. Only when that can be told from a crash: when its copies miss more than one record and
+   * the first ones of as many starts.
+   */
+  void returnOlder(int disk) {
+    SimDrive.Snapshot image = images.get(disk);
+    SimDrive own = spares.get(disk - 1);
+    if (image == null || copiesMoved || strangers.containsKey(disk) || !own.isPresent()) {
+      return;
+    }
+    Optional<Position> then = newest(disk - 1, image);
+    Optional<Position> now = newest(disk - 1, own.snapshot());
+    if (then.isEmpty() || now.isEmpty()) {
+      return;
+    }
+    long starts = now.get().epoch().counter() - then.get().epoch().counter();
+    if (now.get().sequence() - then.get().sequence() <= 1 + starts) {
+      return;
+    }
+    world.coverage().hit("spare.returnedOlder");
+    own.disappear();
+    SimDrive older = new SimDrive(world, own.name(), own.serial(), own.geometry());
+    older.reappear(image);
+    strangers.put(disk, older);
+    opener.plug(address(own.name()), older);
+  }
+
+  /** Up to where a spare's copies go, when all of them can be read to an end. */
+  private Optional<Position> newest(int spare, SimDrive.Snapshot contents) {
+    Position newest = Position.NONE;
+    for (CopyPlace place : placement.places()) {
+      if (place.spare() != spare) {
+        continue;
+      }
+      CopyReader reader = new CopyReader(deviceId, spareId(spare), place.offsetBytes(), LOOK_BYTES);
+      for (Optional<Reading.Step> step = reader.next(); step.isPresent(); step = reader.next()) {
+        byte[] bytes = new byte[step.get().lengthBytes()];
+        contents.bytes().read(step.get().offsetBytes(), bytes, 0, bytes.length);
+        reader.accept(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN));
+      }
+      Optional<AreaReading> best =
+          reader.result().best().filter(area -> area.isTailKnown() && area.damage().isEmpty());
+      if (best.isEmpty()) {
+        return Optional.empty();
+      }
+      Position tail = best.get().tail();
+      newest = tail.compareTo(newest) > 0 ? tail : newest;
+    }
+    return Optional.of(newest);
+  }
+
   /** The right drives are where they were. A stranger must not have been written to. */
   boolean unswap() {
     strangers.forEach((disk, stranger) -> {
@@ -333,6 +399,7 @@ final class CoreSetup {
 
   /** What was metadata may become data, about which drives do not lie. */
   void copiesMayMove() {
+    copiesMoved = true;
     spares.forEach(SimDrive::forgetSilentRanges);
   }
 

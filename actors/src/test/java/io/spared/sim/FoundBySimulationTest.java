@@ -79,6 +79,35 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void aSpareThatComesBackOlderIsNotUsedAgain() {
+    returnsOlder("spare.another-state");
+  }
+
+  @Test
+  void aSpareThatIsOlderAtTheNextStartWaitsForAPerson() {
+    returnsOlder("device.failed", new SimAction(231 * MILLI, SimAction.Kind.KILL, -1, 0, 0));
+  }
+
+  private static void returnsOlder(String event, SimAction... more) {
+    List<SimAction> actions = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      actions.add(new SimAction(0, SimAction.Kind.DEFECT, 0, 17L * i, 0));
+    }
+    actions.add(new SimAction(201 * MILLI, SimAction.Kind.KEEP_IMAGE, 1, 0, 0));
+    actions.add(new SimAction(230 * MILLI, SimAction.Kind.RETURN_OLDER, 1, 0, 0));
+    actions.addAll(List.of(more));
+    actions.add(new SimAction(5000 * MILLI, SimAction.Kind.SCRUB, -1, 0, 0));
+    Workload steady = new Workload(4, 400, 0.5, 0.02, 1, 0, 0, 0, 128, 8, 2 * MILLI, true);
+    SimScript script = new SimScript(4096, 512, 16 * 4096, 2, 1, List.of(steady, steady), actions);
+    for (long seed : new long[] {1, 2}) {
+      SimResult result = CoreRun.run(seed, CoreCampaign.options("daemon"), script);
+      assertThat(result.violation()).as("seed " + seed).isNull();
+      assertThat(result.coverage().count("spare.returnedOlder")).isPositive();
+      assertThat(result.coverage().count("event." + event)).isPositive();
+    }
+  }
+
+  @Test
   void theWholeDaemonRunsTheSameWayForTheSameSeed() {
     SimScript script = onAgeingMain();
     CoreRun.Options options = CoreCampaign.options("daemon");

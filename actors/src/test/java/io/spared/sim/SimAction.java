@@ -51,7 +51,13 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     CUT_AFTER_COMMIT,
 
     /** A power cut at the next moment when a copy has a new checkpoint. */
-    CUT_AFTER_CHECKPOINT
+    CUT_AFTER_CHECKPOINT,
+
+    /** An image of the drive is kept. */
+    KEEP_IMAGE,
+
+    /** The drive comes back as it was when its image was kept. */
+    RETURN_OLDER
   }
 
   @Override

@@ -115,6 +115,10 @@ public final class SimDrive {
     return name;
   }
 
+  String serial() {
+    return serial;
+  }
+
   public SimFaults faults() {
     return faults;
   }

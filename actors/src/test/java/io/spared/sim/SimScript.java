@@ -63,6 +63,10 @@ record SimScript(
     if (menu.replaces()) {
       drawing.replace();
     }
+    // What was added later is drawn last, so that what a seed drew before stays.
+    if (menu.hosted()) {
+      drawing.returnOlder();
+    }
     actions.sort(Comparator.comparingLong(SimAction::atNanos));
     return new SimScript(
         blockBytes, sectorBytes, deviceBytes, spares, rings, clients, List.copyOf(actions));
@@ -201,6 +205,17 @@ record SimScript(
       }
       if (random.chance(0.2)) {
         add(SimAction.Kind.RIVAL, -1, 0, 0);
+      }
+    }
+
+    /** A spare is pulled and comes back as it was earlier. */
+    void returnOlder() {
+      if (random.chance(0.25)) {
+        int disk = 1 + random.below(spares);
+        long kept = 1 + random.below(length);
+        actions.add(new SimAction(kept, SimAction.Kind.KEEP_IMAGE, disk, 0, 0));
+        long back = kept + random.below(length);
+        actions.add(new SimAction(back, SimAction.Kind.RETURN_OLDER, disk, 0, 0));
       }
     }
 
