@@ -37,6 +37,19 @@ public record AreaReading(
         seal, header, tail, tailChecksum, logBytes, logEnd, sentence, Optional.of(why));
   }
 
+  /** The same where a newer area of its copy is lost: what that one held nobody knows. */
+  public AreaReading behindLostArea() {
+    return new AreaReading(
+        seal,
+        header,
+        tail,
+        tailChecksum,
+        logBytes,
+        LogEnd.UNREADABLE,
+        "a newer area of this copy is sealed, and its header cannot be read",
+        damage);
+  }
+
   /** Whether its last commit is certainly the last it was given. */
   public boolean isTailKnown() {
     return logEnd == LogEnd.CLEAN;

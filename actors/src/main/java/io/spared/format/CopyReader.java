@@ -37,6 +37,10 @@ public final class CopyReader implements Reading {
   private final List<AreaReading> areas = new ArrayList<>();
   private final List<String> troubles = new ArrayList<>();
   private boolean newer;
+
+  /** The newest area whose seal is whole and whose header is not. */
+  private long lostGeneration = Long.MIN_VALUE;
+
   private @Nullable Superblock superblock;
   private @Nullable CopyReading result;
 
@@ -154,7 +158,7 @@ public final class CopyReader implements Reading {
           windowBytes = Checkpoints.CHUNK_BYTES_MAX;
         } else {
           troubles.add("checkpoint of area " + area + ": it cannot be read: " + reason);
-          nextArea();
+          headerLost();
         }
       }
       case LOG -> {
@@ -246,7 +250,7 @@ public final class CopyReader implements Reading {
         headerChunksLeft--;
       } catch (FormatException e) {
         trouble("area " + area, e);
-        nextArea();
+        headerLost();
         return;
       }
     }
@@ -254,7 +258,7 @@ public final class CopyReader implements Reading {
       header = imageOf(superblock(), seal(), headerChanges, new NoEntries());
     } catch (FormatException e) {
       trouble("area " + area, e);
-      nextArea();
+      headerLost();
       return;
     }
     tail = seal().base();
@@ -393,6 +397,15 @@ public final class CopyReader implements Reading {
     troubles.add(what + ": " + e.sentence());
   }
 
+  /**
+   * A seal is written last and wiped first, so behind a whole one the header was whole: it was
+   * damaged since, and with it what the area's log says. An older area of the copy ends before.
+   */
+  private void headerLost() {
+    lostGeneration = Math.max(lostGeneration, seal().generation());
+    nextArea();
+  }
+
   private void nextArea() {
     if (area == 0) {
       area = 1;
@@ -414,7 +427,12 @@ public final class CopyReader implements Reading {
             kind,
             sentence,
             Optional.ofNullable(superblock),
-            kind == CopyReading.Kind.READ ? areas : List.of());
+            kind == CopyReading.Kind.READ
+                ? areas.stream()
+                    .map(read ->
+                        read.seal().generation() < lostGeneration ? read.behindLostArea() : read)
+                    .toList()
+                : List.of());
     phase = Phase.DONE;
   }
 }

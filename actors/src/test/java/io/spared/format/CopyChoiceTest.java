@@ -123,6 +123,36 @@ class CopyChoiceTest {
     assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
+  /** An older area beside a sealed one whose header is damaged does not say how the copy ended. */
+  @Test
+  void aCopyWhoseNewestAreaHasLostItsHeaderDoesNotCount() throws Exception {
+    TestDevice device = device(1);
+    device.commit(Set.of(), new Change.Remapped(3, 0, 3, LostBits.NONE));
+    for (int copy = 0; copy < 3; copy++) {
+      AreaBuilder builder =
+          new AreaBuilder(
+              device.image,
+              OfflineDevice.superblock(device.image, device.place(copy)),
+              1,
+              1000,
+              7);
+      ByteBuffer chunk = ByteBuffer.allocate(Checkpoints.CHUNK_BYTES_MAX);
+      for (long at = builder.offsetBytes();
+          builder.next(chunk.clear()) > 0;
+          at = builder.offsetBytes()) {
+        device.disk(copy).write(at, chunk);
+      }
+      device.disk(copy).write(builder.seal().offsetBytes(), builder.seal().write());
+    }
+    assertThat(choose(device).winners()).containsExactly(0, 1, 2);
+    for (int copy = 0; copy < 3; copy++) {
+      long checkpoint =
+          device.place(copy).offsetBytes() + device.placement().layout().checkpointOffsetBytes(1);
+      device.disk(copy).flipBit(checkpoint + 200, 3);
+    }
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
   @Test
   void aWinnerWhoseTableIsDamagedIsReplacedByAnotherAtTheSameState() throws Exception {
     TestDevice device = device(1);

@@ -9,7 +9,9 @@ import io.spared.format.Reading;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -25,6 +27,9 @@ final class CopyAdversary {
   private final CoreSetup setup;
   private final SimRandom random;
 
+  /** The generation of the area of each copy whose table was damaged last. */
+  private final Map<Integer, Long> damagedTables = new HashMap<>();
+
   CopyAdversary(CoreSetup setup, SimRandom random) {
     this.setup = setup;
     this.random = random;
@@ -37,9 +42,16 @@ final class CopyAdversary {
     }
   }
 
-  /** Destroys two copies for good. */
+  /**
+   * Destroys two copies for good. Not while one that it damaged before stands as it did: a start
+   * loads the table of another, and only a scrub looks at all of them.
+   */
   void strike() {
     List<Seen> seen = victims();
+    if (seen.stream().anyMatch(this::isStillDamaged)) {
+      setup.world.coverage().hit("adversary.waitsForRepair");
+      return;
+    }
     destroy(seen.get(0));
     if (random.chance(0.8)) {
       destroy(seen.get(1));
@@ -87,6 +99,11 @@ final class CopyAdversary {
     return seen;
   }
 
+  private boolean isStillDamaged(Seen copy) {
+    long damaged = damagedTables.getOrDefault(copy.place.copy(), Long.MIN_VALUE);
+    return copy.reading.best().map(area -> area.seal().generation() <= damaged).orElse(false);
+  }
+
   private void destroy(Seen copy) {
     long from = copy.place.offsetBytes();
     int bytes = (int) setup.placement.layout().copyBytes();
@@ -108,6 +125,7 @@ final class CopyAdversary {
         copy.drive.rot(from + log + Math.max(0, logBytes - UNIT_BYTES));
       }
       default -> {
+        damagedTables.put(copy.place.copy(), best.orElseThrow().seal().generation());
         long checkpointBytes = best.orElseThrow().seal().checkpointBytes();
         long checkpoint = setup.placement.layout().checkpointOffsetBytes(best.get().seal().area());
         // The header comes first, the entries last.
