@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * {@code ./spared soak disk [--minutes N] [--seed S] [--disks loop,volatile,local]}: the real
+ * {@code ./spared soak disk [--minutes N] [--seed S] [--disks loop,filtered,volatile,local]}: the real
  * daemon on loop devices and on nbdkit servers, with faults from below, killed with SIGKILL again
  * and again under a client that knows what it was told, and reads everything after every kill. Loop
  * devices need root. What is found is printed with its seed, and its files are kept.
@@ -25,10 +25,12 @@ public final class DiskSoak implements Soak {
   private long unanswered;
   private long remapped;
   private long takenBack;
+  private long checked;
+  private long unreadable;
 
   @Override
   public boolean run(SoakArguments arguments, SoakProgress progress) throws IOException {
-    List<KillTrial.Disks> kinds = List.of(KillTrial.Disks.LOOP, KillTrial.Disks.VOLATILE);
+    List<KillTrial.Disks> kinds = List.of(KillTrial.Disks.LOOP, KillTrial.Disks.FILTERED, KillTrial.Disks.VOLATILE);
     if (arguments.rest().size() == 2 && arguments.rest().getFirst().equals("--disks")) {
       kinds =
           List.of(arguments.rest().get(1).split(",", -1)).stream()
@@ -43,13 +45,15 @@ public final class DiskSoak implements Soak {
         for (int i = 0; i < KILLS_PER_DEVICE && !arguments.over(); i++) {
           trial.round();
           kills++;
-          progress.at(this::sentence);
+          progress.at(() -> sentence() + "; this device: " + trial);
         }
         acknowledged += trial.acknowledged();
         flushes += trial.flushes();
         unanswered += trial.unanswered();
         takenBack += trial.takenBack();
         remapped += trial.remapped();
+        checked += trial.checked();
+        unreadable += trial.unreadable();
       } catch (IOException | OfflineException | AssertionError found) {
         found.printStackTrace();
         progress.say("found with seed " + seed + " on " + disks + ", files in " + directory);
@@ -84,6 +88,10 @@ public final class DiskSoak implements Soak {
         + remapped
         + " blocks remapped, "
         + takenBack
-        + " sectors unflushed when power was lost";
+        + " sectors unflushed when power was lost, "
+        + checked
+        + " reads checked beside the writes, "
+        + unreadable
+        + " times a sector was told lost after a restart";
   }
 }

@@ -36,10 +36,12 @@ import org.jspecify.annotations.Nullable;
  * what it was told ({@link SectorTruth}).
  *
  * <p>With {@link Disks#LOCAL} the disks are files, some writes to main fail and are moved, and not
- * even an unflushed write may be missing, since the host lives. With {@link Disks#VOLATILE} both
- * disks are exports of nbdkit that keep what is written in memory until it is flushed, and these
- * servers are killed together with the daemon: that is a loss of power, after which only what was
- * flushed must be there.
+ * even an unflushed write may be missing, since the host lives. With {@link Disks#LOOP} sectors of
+ * main become unreadable as well, some writes to the spare fail, with its slots and copies, and
+ * some requests take longer. With {@link Disks#VOLATILE} both disks are exports of nbdkit that keep
+ * what is written in memory until it is flushed, and these servers are killed together with the
+ * daemon: that is a loss of power, after which only what was flushed must be there. With {@link
+ * Disks#FILTERED} these servers also fail some reads and writes until then.
  */
 public final class KillTrial implements AutoCloseable {
   /** What the device lies on. */
@@ -47,7 +49,13 @@ public final class KillTrial implements AutoCloseable {
     LOCAL,
     /** The same files under loop devices, which are claimed as block devices are. */
     LOOP,
-    VOLATILE
+    VOLATILE,
+    /** The same with errors from nbdkit's error filter. */
+    FILTERED;
+
+    boolean isRemote() {
+      return this == VOLATILE || this == FILTERED;
+    }
   }
 
   private static final long DISK_BYTES = 64L << 20;
@@ -55,7 +63,9 @@ public final class KillTrial implements AutoCloseable {
   /** The part of the device that is used: small, so that writes meet again and again. */
   private static final int SECTORS = (8 << 20) / SectorTruth.SECTOR_BYTES;
 
+  private static final int SECTOR_BYTES = SectorTruth.SECTOR_BYTES;
   private static final int BAD_PLACES = 6;
+  private static final int SPOILED_MAX = 12;
 
   private final Path directory;
   private final Disks disks;
@@ -69,6 +79,8 @@ public final class KillTrial implements AutoCloseable {
   private long flushes;
   private long unanswered;
   private long takenBack;
+  private long checked;
+  private long unreadable;
   private long remapped;
 
   /**
@@ -122,7 +134,7 @@ public final class KillTrial implements AutoCloseable {
     return switch (disks) {
       case LOCAL -> image(name).toString();
       case LOOP -> requireNonNull(loops.get(name));
-      case VOLATILE -> "nbd:unix:" + directory.resolve(name + ".sock") + ":";
+      case VOLATILE, FILTERED -> "nbd:unix:" + directory.resolve(name + ".sock") + ":";
     };
   }
 
@@ -172,15 +184,24 @@ public final class KillTrial implements AutoCloseable {
   }
 
   private void startServers() throws IOException {
-    if (disks == Disks.VOLATILE) {
+    if (disks.isRemote()) {
       for (String name : List.of("main", "spare")) {
+        List<String> command = new ArrayList<>();
+        if (disks == Disks.FILTERED) {
+          command.add("--filter=error");
+        }
+        command.addAll(
+            List.of("--filter=cache", "file", image(name).toString(), "cache=writeback"));
+        if (disks == Disks.FILTERED) {
+          // Only while this file is there.
+          command.addAll(
+              List.of(
+                  "error-pread-rate=0.001",
+                  "error-pwrite-rate=0.002",
+                  "error-file=" + directory.resolve("faults")));
+        }
         servers.add(
-            FarServer.start(
-                directory.resolve(name + ".sock"),
-                "--filter=cache",
-                "file",
-                image(name).toString(),
-                "cache=writeback"));
+            FarServer.start(directory.resolve(name + ".sock"), command.toArray(String[]::new)));
       }
     }
   }
@@ -196,12 +217,11 @@ public final class KillTrial implements AutoCloseable {
   public void round() throws IOException, OfflineException {
     try (VerifiedLoad load = connect()) {
       load.writeMore(100);
-      if (disks != Disks.VOLATILE) {
-        spoilPlaces();
-      }
+      spoil();
       load.writeMore(200 + random.nextInt(600));
       daemon.orElseThrow().kill();
-      boolean powerLost = disks == Disks.VOLATILE;
+      Files.deleteIfExists(directory.resolve("faults"));
+      boolean powerLost = disks.isRemote();
       if (powerLost) {
         takenBack += truth.unflushed();
         servers.forEach(FarServer::kill);
@@ -213,6 +233,9 @@ public final class KillTrial implements AutoCloseable {
       acknowledged += load.acknowledged();
       flushes += load.flushes();
       unanswered += load.unanswered();
+      checked += load.checked();
+      unreadable += load.unreadable();
+      remapped();
     }
   }
 
@@ -235,8 +258,31 @@ public final class KillTrial implements AutoCloseable {
     return load;
   }
 
-  /** From now on writes to some places of main fail, until the daemon is another one. */
-  private void spoilPlaces() throws IOException {
+  /** From now on the disks fail in some places or now and then, until the daemon is another one. */
+  private void spoil() throws IOException {
+    if (disks == Disks.FILTERED) {
+      Files.createFile(directory.resolve("faults"));
+    }
+    if (disks.isRemote()) {
+      return;
+    }
+    if (disks == Disks.LOOP) {
+      for (int i = 0; i < BAD_PLACES; i++) {
+        int first = random.nextInt(SECTORS - SPOILED_MAX);
+        int count = 1 + random.nextInt(SPOILED_MAX);
+        truth.spoils(first, count);
+        control(
+            "fault",
+            "a",
+            "main",
+            "read",
+            "until-written=ENODATA",
+            "range=" + (long) first * SECTOR_BYTES + "+" + count * SECTOR_BYTES);
+      }
+      control("fault", "a", "spare-0", "write", "fail=ENODATA", "rate=0.01", "times=4");
+      control("fault", "a", "main", "any", "delay=4ms", "rate=0.05");
+      control("fault", "a", "spare-0", "any", "delay=8ms", "rate=0.2");
+    }
     for (int i = 0; i < BAD_PLACES; i++) {
       long block = random.nextInt(SECTORS / 8);
       control("fault", "a", "main", "write", "fail=ENODATA", "range=" + block * 4 + "K+16K");
@@ -287,6 +333,16 @@ public final class KillTrial implements AutoCloseable {
   /** Writes that were under way when the daemon was killed. */
   public long unanswered() {
     return unanswered;
+  }
+
+  /** Reads beside the writes whose bytes were right. */
+  public long checked() {
+    return checked;
+  }
+
+  /** Sectors that were lost with the places that became unreadable, as found after each restart. */
+  public long unreadable() {
+    return unreadable;
   }
 
   /** Sectors that the losses of power could take back. */

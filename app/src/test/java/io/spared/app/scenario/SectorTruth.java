@@ -2,6 +2,7 @@ package io.spared.app.scenario;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.BitSet;
 
 /**
@@ -9,7 +10,9 @@ import java.util.BitSet;
  * a number, higher than all before it, and every sector that it writes says this number and where
  * it belongs; no two writes that are under way share a sector. So a sector may hold the last write
  * that was acknowledged for it, or any later one that was asked for; where power was lost, it may
- * have fallen back as far as the last flush that was acknowledged, and no further.
+ * have fallen back as far as the last flush that was acknowledged, and no further. A sector that
+ * was made unreadable below may be lost, until a write that was asked for after that is
+ * acknowledged.
  */
 final class SectorTruth {
   static final int SECTOR_BYTES = 512;
@@ -19,6 +22,10 @@ final class SectorTruth {
   private final int[] acknowledged;
   private final int[] durable;
   private final BitSet busy;
+  private final BitSet spoiled;
+
+  /** The last write that was asked for when the sector was spoiled. */
+  private final int[] spoiledAt;
   private int last;
 
   SectorTruth(int sectors) {
@@ -26,6 +33,8 @@ final class SectorTruth {
     this.acknowledged = new int[sectors];
     this.durable = new int[sectors];
     this.busy = new BitSet(sectors);
+    this.spoiled = new BitSet(sectors);
+    this.spoiledAt = new int[sectors];
   }
 
   int sectors() {
@@ -52,6 +61,9 @@ final class SectorTruth {
     busy.clear(first, first + count);
     for (int sector = first; sector < first + count; sector++) {
       acknowledged[sector] = number;
+      if (number > spoiledAt[sector]) {
+        spoiled.clear(sector);
+      }
       if (fua) {
         durable[sector] = number;
       }
@@ -61,6 +73,30 @@ final class SectorTruth {
   /** Nobody knows what became of it; it is not under way any more. */
   void unanswered(int first, int count) {
     busy.clear(first, first + count);
+  }
+
+  /** Nobody may write these sectors meanwhile: they are being read. */
+  void reads(int first, int count) {
+    busy.set(first, first + count);
+  }
+
+  void readEnds(int first, int count) {
+    busy.clear(first, first + count);
+  }
+
+  /** The disk below cannot read these any more, until they are written. */
+  void spoils(int first, int count) {
+    spoiled.set(first, first + count);
+    Arrays.fill(spoiledAt, first, first + count, last);
+  }
+
+  /** A read of this range failed. */
+  void notRead(int first, int count) {
+    int next = spoiled.nextSetBit(first);
+    if (next < 0 || next >= first + count) {
+      throw new AssertionError(
+          "sectors " + first + "+" + count + " cannot be read, and nothing had spoiled them");
+    }
   }
 
   /** What a flush that begins now has to make durable. */

@@ -54,4 +54,17 @@ class SectorTruthTest {
     assertThatThrownBy(() -> truth.found(4, later.slice(SectorTruth.SECTOR_BYTES, 512), 1, false))
         .hasMessageContaining("never written to it");
   }
+
+  @Test
+  void onlyWhatWasSpoiledMayBeUnreadableUntilALaterWriteIsAcknowledged() {
+    write(3, 2);
+    assertThatThrownBy(() -> truth.notRead(3, 1)).hasMessageContaining("nothing had spoiled");
+    ByteBuffer bytes = ByteBuffer.allocate(SectorTruth.SECTOR_BYTES);
+    int underWay = truth.writes(4, 1, bytes, 0);
+    truth.spoils(3, 2);
+    truth.acknowledged(4, 1, underWay, false);
+    write(3, 1);
+    assertThatThrownBy(() -> truth.notRead(3, 1)).hasMessageContaining("nothing had spoiled");
+    assertThatCode(() -> truth.notRead(4, 1)).doesNotThrowAnyException();
+  }
 }

@@ -42,6 +42,7 @@ final class VerifiedLoad implements AutoCloseable {
     int count;
     int number;
     boolean fua;
+    boolean reads;
     int @Nullable [] flushes;
 
     Slot(IoRequest request, IoBuffer buffer, DiskPort port) {
@@ -62,10 +63,15 @@ final class VerifiedLoad implements AutoCloseable {
   /** What became of a write in doubt holds its slot; these are always there. */
   private final ArrayDeque<Slot> forReading = new ArrayDeque<>();
 
+  /** Ranges that are still to be read and checked: first sector and count. */
+  private final ArrayDeque<int[]> toRead = new ArrayDeque<>();
+
   private int underWay;
   private long acknowledged;
   private long flushes;
   private long unanswered;
+  private long checked;
+  private long unreadable;
   private boolean checking;
   private boolean powerWasLost;
 
@@ -113,6 +119,16 @@ final class VerifiedLoad implements AutoCloseable {
     return unanswered;
   }
 
+  /** Reads under load that were checked. */
+  long checked() {
+    return checked;
+  }
+
+  /** Sectors that could not be read after restarts, each made unreadable below before. */
+  long unreadable() {
+    return unreadable;
+  }
+
   /** Goes on until so many writes more were acknowledged, of which some hold at that moment. */
   void writeMore(long writes) {
     long until = acknowledged + writes;
@@ -137,16 +153,15 @@ final class VerifiedLoad implements AutoCloseable {
     }
     checking = true;
     powerWasLost = afterLossOfPower;
-    int next = 0;
-    while (next < truth.sectors() || underWay > 0) {
-      while (next < truth.sectors()) {
-        Slot slot = forReading.poll();
-        if (slot == null) {
-          break;
-        }
-        slot.first = next;
-        slot.count = Math.min(SECTORS_MAX, truth.sectors() - next);
-        next += slot.count;
+    for (int first = 0; first < truth.sectors(); first += SECTORS_MAX) {
+      toRead.add(new int[] {first, Math.min(SECTORS_MAX, truth.sectors() - first)});
+    }
+    while (!toRead.isEmpty() || underWay > 0) {
+      while (!toRead.isEmpty() && !forReading.isEmpty()) {
+        Slot slot = forReading.remove();
+        int[] range = toRead.remove();
+        slot.first = range[0];
+        slot.count = range[1];
         submit(slot, IoRequest.Operation.READ);
       }
       turn(end, "reading all of it");
@@ -156,6 +171,7 @@ final class VerifiedLoad implements AutoCloseable {
 
   private void begin(Slot slot) {
     slot.flushes = null;
+    slot.reads = false;
     if (random.nextInt(40) == 0) {
       slot.flushes = truth.flushBegins();
       underWay++;
@@ -170,6 +186,12 @@ final class VerifiedLoad implements AutoCloseable {
       slot.count = 1 + random.nextInt(longest);
       slot.first = random.nextInt(truth.sectors() - slot.count + 1);
     } while (truth.isBusy(slot.first, slot.count));
+    slot.reads = random.nextInt(6) == 0;
+    if (slot.reads) {
+      truth.reads(slot.first, slot.count);
+      submit(slot, IoRequest.Operation.READ);
+      return;
+    }
     slot.fua = random.nextInt(8) == 0;
     slot.number = truth.writes(slot.first, slot.count, slot.buffer.bytes(), 0);
     submit(slot, IoRequest.Operation.WRITE);
@@ -209,12 +231,24 @@ final class VerifiedLoad implements AutoCloseable {
     boolean done = outcome == IoRequest.Outcome.DONE;
     int[] covered = slot.flushes;
     if (checking) {
-      if (!done) {
-        throw new AssertionError("after the restart: " + request);
+      if (done) {
+        truth.found(slot.first, slot.buffer.bytes(), slot.count, powerWasLost);
+      } else if (slot.count > 1) {
+        int half = slot.count / 2;
+        toRead.add(new int[] {slot.first, half});
+        toRead.add(new int[] {slot.first + half, slot.count - half});
+      } else {
+        truth.notRead(slot.first, 1);
+        unreadable++;
       }
-      truth.found(slot.first, slot.buffer.bytes(), slot.count, powerWasLost);
       forReading.add(slot);
       return;
+    } else if (slot.reads) {
+      truth.readEnds(slot.first, slot.count);
+      if (done) {
+        truth.found(slot.first, slot.buffer.bytes(), slot.count, false);
+        checked++;
+      }
     } else if (covered != null) {
       if (done) {
         truth.flushed(covered);
