@@ -3,7 +3,7 @@
 # payload: everything of the project's own that the guest needs, on a read-only disk.
 build_payload() {
   local suite=$1 cases=$2 to=$3 tree; tree=$(mktemp -d "$cache/payload.XXXXXX")
-  cp -r "$here/guest" "$here/suites" "$tree/"
+  cp -r "$here/guest" "$here/suites" "$here/shims" "$tree/"
   echo "$suite" > "$tree/suite"; echo "$cases" > "$tree/cases"; echo "${SPARED_VM_ROUNDS:-100}" > "$tree/rounds"
   cp -rp "$jars" "$tree/jars"
   echo "${jvm_flags[*]}" > "$tree/jvm-flags"

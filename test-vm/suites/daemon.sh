@@ -143,3 +143,20 @@ case_a_daemon_whose_files_are_on_its_own_device_does_not_start() {
   refuses "data directory /mnt/own/data lies on $device" timeout 100 "${program[@]}" daemon --config /work/spared.conf
   umount /mnt/own
 }
+
+case_a_forced_stop_writes_what_is_cached_and_a_start_serves_it_again() {
+  make_disks
+  start_daemon one
+  dd if=/dev/urandom of=data.bin bs=1M count=4 status=none
+  # Held open, so that what is written stays in the cache when its writer has closed it.
+  exec 5< "$device"
+  dd if=data.bin of="$device" bs=64k conv=notrunc,nocreat status=none
+  ctl stop trial --force
+  [ ! -e "$device" ] || fail "$device is still there"
+  exec 5<&-
+  ctl start trial
+  eventually 100 sh -c "[ \$(grep -c 'is served as' one.out) = 2 ]"
+  reads_back
+  ctl stop trial
+  [ ! -e "$device" ] || fail "$device is still there after a stop without force"
+}

@@ -19,7 +19,8 @@ class CoreMutationTest {
   private static final String FLOW = "actors/src/main/java/io/spared/queue/RequestFlow.java";
   private static final String ENDS = "actors/src/main/java/io/spared/queue/PartEnds.java";
   private static final String DOUBTS = "actors/src/main/java/io/spared/queue/DeviceDoubts.java";
-  private static final String RELOCATION = "actors/src/main/java/io/spared/relocation/Relocation.java";
+  private static final String RELOCATION =
+      "actors/src/main/java/io/spared/relocation/Relocation.java";
   private static final String SLOTS = "actors/src/main/java/io/spared/remap/Slots.java";
   private static final String TABLE = "actors/src/main/java/io/spared/remap/RemapTable.java";
   private static final String SEGMENTS = "actors/src/main/java/io/spared/remap/Segments.java";

@@ -193,6 +193,10 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
       throw new IllegalStateException("a queue before the disk");
     }
     int id = queues.size() + 1;
+    if (id == number("refuse-queue", 0)) {
+      open.replyTo().tell(new DeviceCommand.QueueOpening.NotOpened("the trial refuses it", false));
+      return;
+    }
     queues.put(id, open.frontend());
     open.replyTo()
         .tell(
@@ -222,10 +226,24 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
       switch (line) {
         case "stop" -> serving.tell(new FrontendMessage.Stop(false));
         case "stop-if-unused" -> serving.tell(new FrontendMessage.Stop(true));
+        case "crash-queue" ->
+            getContext()
+                .getSystem()
+                .classicSystem()
+                .actorSelection("/user/frontend/queue-0")
+                .tell(
+                    new UblkQueueMessage.ForQueue(nothing()),
+                    org.apache.pekko.actor.ActorRef.noSender());
         case "leave" -> serving.tell(new FrontendMessage.HandOver());
         default -> UblkTrial.say("UNKNOWN " + line);
       }
     }
+  }
+
+  /** What no message may carry: whoever takes it crashes. */
+  @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
+  private static <T> T nothing() {
+    return null;
   }
 
   private Behavior<Message> told(UblkReport report) {
