@@ -56,6 +56,16 @@ final class CoreCampaign {
     coverage.addAll(result.coverage());
   }
 
+  synchronized void addAll(CoreCampaign other) {
+    runs += other.runs;
+    lives += other.lives;
+    diskRequests += other.diskRequests;
+    clientRequests += other.clientRequests;
+    simulatedNanos += other.simulatedNanos;
+    faults += other.faults;
+    coverage.addAll(other.coverage);
+  }
+
   Coverage coverage() {
     return coverage;
   }

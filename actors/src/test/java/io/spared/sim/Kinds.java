@@ -63,6 +63,7 @@ final class Kinds {
           "device.FAILED-ACTIVE",
           "device.NEW-ASSEMBLING",
           "discovery.Activate",
+          "event.block.pending",
           "event.copy.damaged",
           "event.copy.repaired",
           "event.disk.health",
@@ -83,6 +84,7 @@ final class Kinds {
           "relocator.RetireSlot",
           "rival.serves",
           "rival.waits",
+          "spare.returnedOlder",
           "moment.CUT_AFTER_CHECKPOINT",
           "moment.CUT_AFTER_COMMIT",
           "script.ADD_SPARE",
@@ -94,6 +96,9 @@ final class Kinds {
           "script.RIVAL",
           "script.STOP",
           "script.SWAP",
+          "script.REPLACE",
+          "replace.switched",
+          "replace.resumed",
           "takeOver.awake");
 
   private Kinds() {}

@@ -2,6 +2,8 @@ package io.spared.sim;
 
 import io.spared.soak.SoakProgress;
 import java.time.Duration;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -115,13 +117,34 @@ public final class SimCampaign {
       thread.join();
     }
     progress.say(said(campaigns, begun));
-    System.out.println("seeds " + firstSeed + " to " + (next.get() - 1) + ", " + cores + " cores");
+    System.out.println(
+        LocalDate.now(ZoneOffset.UTC)
+            + ": seeds "
+            + firstSeed
+            + " to "
+            + (next.get() - 1)
+            + ", the kind by turns of "
+            + kinds);
+    System.out.println(total(campaigns.values(), (System.nanoTime() - begun) / 1e9, cores));
     boolean reachedAll = printCoverage(campaigns.values());
     Found first = found.get();
     if (first != null) {
       System.out.println(Kinds.explain(first.kind(), first.seed(), null));
     }
     return first == null && (reachedAll || !mustReachAll);
+  }
+
+  /** All kinds together, and how fast that was. */
+  private static String total(Collection<CoreCampaign> campaigns, double seconds, int cores) {
+    CoreCampaign all = new CoreCampaign();
+    campaigns.forEach(all::addAll);
+    return String.format(
+        "in all %s; on each of %d cores %.0f disk requests and %.1f lives a second (wanted: 50000"
+            + " and 3)",
+        all.summary(seconds),
+        cores,
+        all.diskRequests() / seconds / cores,
+        all.lives() / seconds / cores);
   }
 
   private static String said(Map<String, CoreCampaign> campaigns, long begun) {
