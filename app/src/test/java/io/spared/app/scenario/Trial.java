@@ -295,6 +295,13 @@ public final class Trial implements AutoCloseable {
     until(() -> !device(name).equals(before));
   }
 
+  /** Every actor at this path below the host gets the message, which may be one it cannot take. */
+  public void tell(String path, Object message) {
+    org.apache.pekko.actor.typed.javadsl.Adapter.toClassic(daemon().system())
+        .actorSelection(daemon().host().path().toStringWithoutAddress() + path)
+        .tell(message, org.apache.pekko.actor.ActorRef.noSender());
+  }
+
   /** How often events of this kind were told. */
   public long count(String kind) {
     ActorRef<MonitorCommand> monitor = ask(daemon().host(), HostCommand.GetMonitor::new);
