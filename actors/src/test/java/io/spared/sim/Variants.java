@@ -266,7 +266,7 @@ final class Variants {
           new Variant(
               "a stale copy counts as one in step",
               "copies",
-              COMMITS,
+              "actors/src/main/java/io/spared/metadata/Copies.java",
               "} else if (!best.get().tail().equals(committed)) {",
               "} else if (best.get().tail().compareTo(committed) > 0) {"),
           new Variant(
