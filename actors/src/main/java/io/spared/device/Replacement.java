@@ -289,6 +289,10 @@ final class Replacement {
       return;
     }
     waits("");
+    serving.happened(
+        Event.Severity.NOTICE,
+        "replace.resumed",
+        "main is being copied on to " + disk().address() + ", from byte " + cursorBytes());
     join();
   }
 
