@@ -188,10 +188,13 @@ final class DeviceDisks {
     tell(disk, new DiskCommand.Prove(errno, offsetBytes, proved));
   }
 
+  /** A disk that is not there proves nothing; requests may still end that were made before. */
   void tell(int disk, DiskCommand command) {
     ActorRef<DiskCommand> actor = actors.get(disk);
     if (actor != null) {
       actor.tell(command);
+    } else if (command instanceof DiskCommand.Prove prove) {
+      prove.answer().accept(false);
     }
   }
 
