@@ -131,11 +131,7 @@ class CopyChoiceTest {
     for (int copy = 0; copy < 3; copy++) {
       AreaBuilder builder =
           new AreaBuilder(
-              device.image,
-              OfflineDevice.superblock(device.image, device.place(copy)),
-              1,
-              1000,
-              7);
+              device.image, OfflineDevice.superblock(device.image, device.place(copy)), 1, 1000, 7);
       ByteBuffer chunk = ByteBuffer.allocate(Checkpoints.CHUNK_BYTES_MAX);
       for (long at = builder.offsetBytes();
           builder.next(chunk.clear()) > 0;

@@ -10,10 +10,10 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * {@code ./spared soak disk [--minutes N] [--seed S] [--disks loop,filtered,volatile,local]}: the real
- * daemon on loop devices and on nbdkit servers, with faults from below, killed with SIGKILL again
- * and again under a client that knows what it was told, and reads everything after every kill. Loop
- * devices need root. What is found is printed with its seed, and its files are kept.
+ * {@code ./spared soak disk [--minutes N] [--seed S] [--disks loop,filtered,volatile,local]}: the
+ * real daemon on loop devices and on nbdkit servers, with faults from below, killed with SIGKILL
+ * again and again under a client that knows what it was told, and reads everything after every
+ * kill. Loop devices need root. What is found is printed with its seed, and its files are kept.
  */
 public final class DiskSoak implements Soak {
   private static final int KILLS_PER_DEVICE = 5;
@@ -30,7 +30,8 @@ public final class DiskSoak implements Soak {
 
   @Override
   public boolean run(SoakArguments arguments, SoakProgress progress) throws IOException {
-    List<KillTrial.Disks> kinds = List.of(KillTrial.Disks.LOOP, KillTrial.Disks.FILTERED, KillTrial.Disks.VOLATILE);
+    List<KillTrial.Disks> kinds =
+        List.of(KillTrial.Disks.LOOP, KillTrial.Disks.FILTERED, KillTrial.Disks.VOLATILE);
     if (arguments.rest().size() == 2 && arguments.rest().getFirst().equals("--disks")) {
       kinds =
           List.of(arguments.rest().get(1).split(",", -1)).stream()

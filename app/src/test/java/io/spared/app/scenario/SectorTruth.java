@@ -26,6 +26,7 @@ final class SectorTruth {
 
   /** The last write that was asked for when the sector was spoiled. */
   private final int[] spoiledAt;
+
   private int last;
 
   SectorTruth(int sectors) {
