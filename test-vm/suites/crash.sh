@@ -1,7 +1,7 @@
-# about: a queue that crashes or cannot begin leaves nobody waiting and no device; which features the driver gives together (not run yet: in no set)
+# about: a queue that crashes or cannot begin leaves nobody waiting and no device; which features the driver gives together
 # limit: 700
 # case-limit: 200
-# sets: alone
+# sets: all
 
 modprobe -a ublk_drv loop
 
