@@ -3,6 +3,7 @@ package io.spared.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.spared.device.DeviceCommand;
+import io.spared.device.DeviceStatus;
 import io.spared.device.LifeCycle;
 import io.spared.disk.DiskCommand;
 import io.spared.evacuation.EvacuatorCommand;
@@ -180,12 +181,15 @@ final class DeviceCrashTest {
       long epoch = a.epoch();
       int notServing = a.timesNotServing;
 
-      rig.command(a, replyTo -> new DeviceCommand.SetPolicy("move-rate", "128 KiB", replyTo));
+      // So slowly that its blocks, 18 of them, are on their way for more than a second.
+      rig.command(a, replyTo -> new DeviceCommand.SetPolicy("move-rate", "64 KiB", replyTo));
       rig.command(a, replyTo -> new DeviceCommand.Evacuate(0, false, replyTo));
-      rig.runFor(SOME_LOAD);
+      assertThat(rig.until(() -> a.is(s -> moved(s) >= 4), SOME_LOAD)).as("%s", a).isTrue();
       rig.tell("/device-a-sim-*/evacuator*", new EvacuatorCommand.FlowEnded(1, nothing()));
+      rig.runFor(Duration.ofMillis(100));
+      long movedAtCrash = moved(a.status());
       rig.runFor(Duration.ofMillis(500));
-      assertThat(a.status().jobs()).isNotEmpty();
+      assertThat(moved(a.status())).as("nobody moves blocks yet: %s", a).isEqualTo(movedAtCrash);
 
       assertThat(rig.until(() -> a.is(s -> s.jobs().isEmpty()), Duration.ofMinutes(5)))
           .as("%s", a)
@@ -270,6 +274,11 @@ final class DeviceCrashTest {
 
       assertThat(HostRig.open(a)).isEqualTo(List.of());
     }
+  }
+
+  /** Of the evacuation that goes on; -1 where none does. */
+  private static long moved(DeviceStatus status) {
+    return status.jobs().stream().mapToLong(DeviceStatus.Job::done).findFirst().orElse(-1);
   }
 
   /** What no message may carry: whoever takes it crashes. */
