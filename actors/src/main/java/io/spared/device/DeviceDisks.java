@@ -4,9 +4,11 @@ import io.spared.device.LifeCycle.Fact;
 import io.spared.disk.DiskCommand;
 import io.spared.disk.DiskNumber;
 import io.spared.disk.DiskReport;
+import io.spared.disk.ErrorPolicy;
 import io.spared.ffi.Errno;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.engine.DiskPort;
+import io.spared.ffi.engine.IoRequest;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
 import io.spared.queue.QueueReport;
@@ -127,6 +129,7 @@ final class DeviceDisks {
 
   // What is known of them.
 
+  /** A block that cannot be read or written where it is: one error, however often it was tried. */
   void mediaErrorAt(long place) {
     Tally tally = tally(diskOf(place));
     if (tally != null) {
@@ -140,8 +143,9 @@ final class DeviceDisks {
     if (tally != null) {
       if (failed.errno() == Errno.ETIMEDOUT) {
         tally.timeouts++;
-      } else if (failed.errno() == Errno.ENODATA || failed.errno() == Errno.EILSEQ) {
-        tally.mediaErrors++;
+      } else if (ErrorPolicy.faultOf(failed.errno()) == ErrorPolicy.Fault.MEDIA) {
+        // Of a read or a write it is counted by its block: mediaErrorAt.
+        tally.mediaErrors += failed.operation() == IoRequest.Operation.DISCARD ? 1 : 0;
       } else {
         tally.transportErrors++;
       }

@@ -4,6 +4,7 @@ import io.spared.device.LifeCycle.Fact;
 import io.spared.disk.DiskCommand;
 import io.spared.disk.DiskNumber;
 import io.spared.disk.DiskReport;
+import io.spared.disk.ErrorPolicy;
 import io.spared.ffi.Errno;
 import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
@@ -270,7 +271,13 @@ final class Serving {
       case QueueReport.DiskDoubted doubted -> {
         prove(doubted.disk(), doubted.errno(), doubted.offsetBytes(), open.id);
       }
-      case QueueReport.DiskFailed failed -> disks.failed(failed);
+      case QueueReport.DiskFailed failed -> {
+        boolean medium = ErrorPolicy.faultOf(failed.errno()) == ErrorPolicy.Fault.MEDIA;
+        boolean onMain = failed.disk() == DiskNumber.MAIN;
+        if (!(medium && onMain && replacement.isAboutOldMain(open.id))) {
+          disks.failed(failed);
+        }
+      }
       case QueueReport.InDoubt doubt -> disks.inDoubt(doubt);
       case QueueReport.DoubtEnded ended -> disks.doubtEnded(ended.disk());
       case QueueReport.FlushFailed failed -> {

@@ -165,7 +165,10 @@ final class PartEnds {
       return;
     }
     switch (fault) {
-      case MEDIA -> isolations.failedForMedium(part, false);
+      case MEDIA -> {
+        isolations.reportFailure(part, errno);
+        isolations.failedForMedium(part, false);
+      }
       case TO_BE_PROVED -> {
         if (part.isolation != null) {
           isolations.failedForMedium(part, true);

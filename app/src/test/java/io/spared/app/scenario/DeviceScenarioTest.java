@@ -13,6 +13,7 @@ import io.spared.host.HostCommand;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -37,6 +38,37 @@ final class DeviceScenarioTest {
       assertThat(trial.serves("a")).isTrue();
       trial.client(
           "a", disk -> assertThat(disk.read(40 << 10, 4096)).isEqualTo(Trial.block(10, 1)));
+    }
+  }
+
+  @Test
+  void aDiskThatTellsOfItsMediumItselfIsAgeing() throws IOException, OfflineException {
+    for (String operation : List.of("write", "read")) {
+      Path files = Files.createDirectory(directory.resolve(operation));
+      try (Trial trial = new Trial(files).create("a").start("a")) {
+        assertThat(trial.serves("a")).isTrue();
+        assertThat(trial.status("a").disks().getFirst().health()).startsWith("well");
+        trial.fault("a", "main", operation + " fail=ENODATA range=40K+4K");
+        trial.client(
+            "a",
+            disk -> {
+              if (operation.equals("write")) {
+                disk.write(40 << 10, Trial.block(10, 1));
+              } else {
+                assertThatThrownBy(() -> disk.read(40 << 10, 4096)).isInstanceOf(IOException.class);
+              }
+            });
+        assertThat(trial.until("a", s -> s.disks().getFirst().health().startsWith("ageing")))
+            .as("after a %s: %s", operation, trial.status("a").disks().getFirst())
+            .isTrue();
+        assertThat(trial.status("a").disks().getFirst().mediaErrors()).isPositive();
+        assertThat(
+                Trial.until(() ->
+                    trial.events().stream()
+                        .anyMatch(
+                            event -> event.sentence().contains("main is ageing: a media fault"))))
+            .isTrue();
+      }
     }
   }
 
