@@ -9,13 +9,20 @@ import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The settings of a device that can be changed while it runs, and how their values are written. */
+/**
+ * The settings of a device that can be changed while it runs, and how their values are written.
+ * Their limits are those of the configuration.
+ */
 final class Policy {
   private static final Pattern DURATION =
       Pattern.compile(
-          "(\\d+)\\s*(ms|s|seconds?|m|minutes?|h|hours?|d|days?)", Pattern.CASE_INSENSITIVE);
+          "(\\d{1,12})\\s*(ms|s|seconds?|m|minutes?|h|hours?|d|days?)", Pattern.CASE_INSENSITIVE);
   private static final Pattern BYTES =
-      Pattern.compile("(\\d+)\\s*(B|KiB|MiB|GiB)", Pattern.CASE_INSENSITIVE);
+      Pattern.compile("(\\d{1,12})\\s*(B|KiB|MiB|GiB)", Pattern.CASE_INSENSITIVE);
+
+  private static final Duration MILLISECOND = Duration.ofMillis(1);
+  private static final long RATE_LEAST = 64L << 10;
+  private static final long RATE_MOST = 100L << 30;
 
   private Policy() {}
 
@@ -41,6 +48,8 @@ final class Policy {
           duration(
               name,
               value,
+              MILLISECOND,
+              Duration.ofDays(365),
               (s, d) ->
                   s.withUpkeep(
                       moves(s, s.upkeep().autoEvacuate(), d, s.upkeep().moveBytesPerSecond())));
@@ -53,17 +62,42 @@ final class Policy {
       case "surface-scan" ->
           flag(name, value, (s, on) -> s.withUpkeep(upkeep(s, null, null, null, null, on)));
       case "scrub-interval" ->
-          duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, d, null, null, null)));
+          duration(
+              name,
+              value,
+              Duration.ofSeconds(1),
+              Duration.ofDays(365),
+              (s, d) -> s.withUpkeep(upkeep(s, null, d, null, null, null)));
       case "surface-period" ->
-          duration(name, value, (s, d) -> s.withUpkeep(upkeep(s, null, null, d, null, null)));
+          duration(
+              name,
+              value,
+              Duration.ofMinutes(1),
+              Duration.ofDays(3650),
+              (s, d) -> s.withUpkeep(upkeep(s, null, null, d, null, null)));
       case "surface-floor" ->
           rate(name, value, (s, b) -> s.withUpkeep(upkeep(s, null, null, null, b, null)));
       case "request-deadline" ->
-          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, d, null, null)));
+          duration(
+              name,
+              value,
+              MILLISECOND,
+              Duration.ofHours(1),
+              (s, d) -> s.withDeadlines(deadlines(s, d, null, null)));
       case "commit-timeout" ->
-          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, null, d, null)));
+          duration(
+              name,
+              value,
+              MILLISECOND,
+              Duration.ofMinutes(10),
+              (s, d) -> s.withDeadlines(deadlines(s, null, d, null)));
       case "drain-deadline" ->
-          duration(name, value, (s, d) -> s.withDeadlines(deadlines(s, null, null, d)));
+          duration(
+              name,
+              value,
+              MILLISECOND,
+              Duration.ofHours(1),
+              (s, d) -> s.withDeadlines(deadlines(s, null, null, d)));
       default ->
           refused(
               name
@@ -86,7 +120,8 @@ final class Policy {
     };
   }
 
-  private static Reading duration(String name, String value, With<Duration> with) {
+  private static Reading duration(
+      String name, String value, Duration least, Duration most, With<Duration> with) {
     Matcher matcher = DURATION.matcher(value.strip());
     if (!matcher.matches()) {
       return refused(name + ": " + value + " is no time; write for example 90 s or 1 hour");
@@ -102,16 +137,20 @@ final class Policy {
               case 'h' -> Duration.ofHours(count);
               default -> Duration.ofDays(count);
             };
-    if (duration.isZero() || duration.compareTo(Duration.ofDays(3650)) > 0) {
-      return refused(name + ": " + value + " is outside of 1 ms to 10 years");
+    if (duration.compareTo(least) < 0 || duration.compareTo(most) > 0) {
+      return refused(name + ": " + value + " is outside of " + words(least) + " to " + words(most));
     }
     return new Reading(Optional.empty(), s -> with.apply(s, duration));
   }
 
   private static Reading rate(String name, String value, With<Long> with) {
     Optional<Long> bytes = bytes(value);
-    return bytes.isEmpty() || bytes.get() < 64 << 10
-        ? refused(name + ": " + value + " is not a rate; write for example 1 MiB")
+    return bytes.isEmpty() || bytes.get() < RATE_LEAST || bytes.get() > RATE_MOST
+        ? refused(
+            name
+                + ": "
+                + value
+                + " is not a rate from 64 KiB to 100 GiB in a second; write for example 1 MiB")
         : new Reading(Optional.empty(), s -> with.apply(s, bytes.get()));
   }
 
@@ -141,7 +180,8 @@ final class Policy {
           case 'g' -> 30;
           default -> 0;
         };
-    return Optional.of(Long.parseLong(matcher.group(1)) << shift);
+    long count = Long.parseLong(matcher.group(1));
+    return count > Long.MAX_VALUE >> shift ? Optional.empty() : Optional.of(count << shift);
   }
 
   private static Reading refused(String sentence) {

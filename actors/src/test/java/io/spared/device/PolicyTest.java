@@ -38,6 +38,15 @@ final class PolicyTest {
           {"scrub-interval", "0 s"},
           {"auto-repair", "perhaps"},
           {"surface-floor", "fast"},
+          {"surface-floor", "63 KiB"},
+          {"move-rate", "101 GiB"},
+          {"move-rate", "99999999999 GiB"},
+          {"move-rate", "99999999999999999999 B"},
+          {"scrub-interval", "99999999999999999999 s"},
+          {"scrub-interval", "999999999999 days"},
+          {"surface-period", "59 s"},
+          {"commit-timeout", "11 minutes"},
+          {"request-deadline", "0 ms"},
           {"no-such-setting", "1"}
         }) {
       Policy.Reading reading = Policy.read(wrong[0], wrong[1]);
