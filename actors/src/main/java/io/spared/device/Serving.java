@@ -286,6 +286,7 @@ final class Serving {
       case QueueReport.Counted counted -> queues.counted(open, counted.counts());
       case QueueReport.MirrorReached reached -> replacement.on(reached);
       case QueueReport.RecordWanted wanted -> replacement.on(wanted);
+      case QueueReport.OverlapEnded _ -> queues.tellAll(new QueueCommand.OverlapEnded());
       case QueueReport.MirrorFailed failed -> replacement.on(failed);
       case QueueReport.Frozen frozen -> queues.frozen(open.id);
       case QueueReport.Drained drained -> open.drained = true;

@@ -273,7 +273,9 @@ public final class DeviceQueue {
         mirroring.off();
         flow.goOn(mirroring.waitForWindow);
         flow.goOn(mirroring.waitForRecord);
+        flow.goOn(mirroring.waitForOverlap);
       }
+      case QueueCommand.OverlapEnded c -> flow.goOn(mirroring.waitForOverlap);
       case QueueCommand.Recorded c -> {
         if (c.durable()) {
           flow.goOn(mirroring.waitForRecord);

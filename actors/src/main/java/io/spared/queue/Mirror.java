@@ -10,8 +10,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Kept, for every block that lives on main: a block <em>above</em> the window is only on the old
  * disk. A block <em>in</em> the window has no write in flight, on either disk, from when the queues
  * have said so until the window moves. A write <em>below</em> goes to both disks, after its region
- * was durably recorded ({@link WriteIntents}). So below the cursor the new disk differs from the
- * old one only where a write went wrong or a crash came between, and then in recorded regions.
+ * was durably recorded ({@link WriteIntents}), and never beside another that overlaps it ({@link
+ * WritesOnBoth}). So below the cursor the new disk differs from the old one only where a write went
+ * wrong or a crash came between, and then in recorded regions.
  *
  * <p>Why the copier's reading and writing of a window cannot lose a write: one that was in flight
  * when the window came is waited for, so it is read; none begins while it is read and written; one

@@ -34,6 +34,7 @@ final class Mirroring {
   private final Line waitForPart;
   final Line waitForWindow = new Line();
   final Line waitForRecord = new Line();
+  final Line waitForOverlap = new Line();
 
   /** Null nearly always. */
   @Nullable Mirror now;
@@ -166,6 +167,12 @@ final class Mirroring {
     int most = Math.min(disks.maxTransferBytes(DiskNumber.MAIN), maxTransferBytes);
     int length = (int) Math.min(cut.endBytes - from, zeroes ? Submission.ZEROES_BYTES : most);
     cut.endBytes = from + length;
+    WritesOnBoth.Range range = mirror.intents().onBoth().begin(from, cut.endBytes);
+    if (range == null) {
+      reader.end(version);
+      waitForOverlap.add(request);
+      return false;
+    }
     request.unfinishedParts += 2;
     for (int i = 0; i < 2; i++) {
       Part part = parts.take();
@@ -173,6 +180,7 @@ final class Mirroring {
         throw new IllegalStateException("a part that was counted is not there");
       }
       part.mirrors = i == 1;
+      part.onBoth = range;
       part.zeroesByHand = zeroes;
       submission.submit(
           part,
@@ -185,6 +193,19 @@ final class Mirroring {
           i == 0 ? version : reader.begin());
     }
     return true;
+  }
+
+  /** One disk is through with its part of a write to both, or it is given up. */
+  void partLeft(Part part) {
+    WritesOnBoth.Range range = part.onBoth;
+    if (range == null) {
+      return;
+    }
+    part.onBoth = null;
+    range.disksLeft--;
+    if (range.disksLeft == 0 && range.end()) {
+      context.report(new QueueReport.OverlapEnded(context.queueId()));
+    }
   }
 
   /** Says so once nothing is in flight in the window. */
@@ -221,6 +242,7 @@ final class Mirroring {
   void forgetWaiting() {
     waitForWindow.clear();
     waitForRecord.clear();
+    waitForOverlap.clear();
   }
 
   /** Whether a write to main there, tried again, would not be a matter of main alone. */

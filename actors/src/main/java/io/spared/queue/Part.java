@@ -38,6 +38,9 @@ final class Part {
   /** Goes to the disk that is to take main's place, beside the part for main. */
   boolean mirrors;
 
+  /** Written to both disks: until this one has ended its part. */
+  WritesOnBoth.@Nullable Range onBoth;
+
   /** Zeroes are written, not asked for: so that both disks are treated alike. */
   boolean zeroesByHand;
 

@@ -107,6 +107,7 @@ final class PartEnds {
   private void offDisk(Part part) {
     part.state = Part.State.WAITING;
     reader.end(part.version);
+    mirroring.partLeft(part);
     if (part.changesBytes) {
       reachFences();
     }
@@ -236,6 +237,7 @@ final class PartEnds {
               context.queueId(), part.disk, part.offsetBytes, part.lengthBytes));
     }
     parts.abandon(part);
+    mirroring.partLeft(part);
   }
 
   private void letGo(Part part) {
@@ -288,6 +290,7 @@ final class PartEnds {
     boolean changed = part.changesBytes;
     part.changesBytes = false;
     parts.abandon(part);
+    mirroring.partLeft(part);
     if (changed) {
       reachFences();
     }

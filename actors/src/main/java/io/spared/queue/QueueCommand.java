@@ -81,6 +81,9 @@ public sealed interface QueueCommand {
   /** Answers {@link QueueReport.RecordWanted}; who asked goes on, or fails when it is not so. */
   record Recorded(boolean durable) implements QueueCommand {}
 
+  /** Answers {@link QueueReport.OverlapEnded}: whoever waits for it looks again. */
+  record OverlapEnded() implements QueueCommand {}
+
   /** Main is another disk now; comes while the queue is frozen. */
   record MainReplaced(Disk disk) implements QueueCommand {}
 

@@ -73,6 +73,9 @@ public sealed interface QueueReport {
   /** A write below the cursor waits until its region is recorded durably. */
   record RecordWanted(int queueId, int region) implements QueueReport {}
 
+  /** A write to main and its replacement ended that a write of some queue waits for. */
+  record OverlapEnded(int queueId) implements QueueReport {}
+
   /**
    * The disk that is to take main's place failed a write or a flush: it must not, any more. Comes
    * before the request's client is told anything.

@@ -17,6 +17,7 @@ public final class WriteIntents {
 
   private final int shift;
   private final AtomicLongArray durable = new AtomicLongArray(REGIONS_MAX / 64);
+  private final WritesOnBoth onBoth = new WritesOnBoth();
 
   public WriteIntents(long deviceBytes) {
     int bits = SHIFT_MIN;
@@ -24,6 +25,11 @@ public final class WriteIntents {
       bits++;
     }
     this.shift = bits;
+  }
+
+  /** What is being written in them. */
+  WritesOnBoth onBoth() {
+    return onBoth;
   }
 
   public int regionOf(long offsetBytes) {

@@ -448,6 +448,7 @@ public final class Relocator extends AbstractBehavior<RelocatorCommand> {
       case QueueReport.Counted r -> {}
       case QueueReport.MirrorReached r -> {}
       case QueueReport.RecordWanted r -> {}
+      case QueueReport.OverlapEnded r -> {}
       case QueueReport.MirrorFailed r -> {}
       case QueueReport.MainTaken r -> {}
       case QueueReport.Frozen r -> {}

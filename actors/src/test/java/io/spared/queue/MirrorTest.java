@@ -161,6 +161,38 @@ class MirrorTest {
   }
 
   @Test
+  void aWriteThatOverlapsOneOfAnyQueueWaitsUntilBothDisksHaveEndedThat() {
+    intents.becameDurable(0, 1);
+    Client other = rig.open();
+    mirror(nextDisk, 8, 8, 8);
+    mirror(other, nextDisk, 8, 8, 8);
+    next.hang();
+    client.write(0, PER_BLOCK, 7);
+    rig.run();
+    long transfers = rig.main.transfers();
+
+    client.write(PER_BLOCK - 1, PER_BLOCK, 8);
+    other.write(PER_BLOCK - 1, 1, 9);
+    other.write(PER_BLOCK, 1, 6);
+    rig.run();
+    assertThat(rig.main.transfers()).as("the one beside it").isEqualTo(transfers + 1);
+    next.resume();
+    rig.run();
+    assertThat(client.completed).hasSize(1);
+    assertThat(rig.reported(QueueReport.OverlapEnded.class)).isNotEmpty();
+
+    for (int i = 0; i < 2; i++) {
+      other.queue.handle(new QueueCommand.OverlapEnded());
+      client.queue.handle(new QueueCommand.OverlapEnded());
+      rig.run();
+    }
+    assertThat(client.completed).hasSize(2);
+    assertThat(other.completed).hasSize(2);
+    assertThat(rig.main.peek(BLOCK - SECTOR, 2 * SECTOR))
+        .isEqualTo(next.peek(BLOCK - SECTOR, 2 * SECTOR));
+  }
+
+  @Test
   void whenItIsOffAgainWritesGoToMainAlone() {
     intents.becameDurable(0, 1);
     mirror(nextDisk, 8, 4, 8);
@@ -173,7 +205,12 @@ class MirrorTest {
   }
 
   private void mirror(@Nullable Disk disk, long belowBlock, long fromBlock, long toBlock) {
-    client.queue.handle(
+    mirror(client, disk, belowBlock, fromBlock, toBlock);
+  }
+
+  private void mirror(
+      Client of, @Nullable Disk disk, long belowBlock, long fromBlock, long toBlock) {
+    of.queue.handle(
         new QueueCommand.SetMirror(
             new Mirror(
                 ++mirrors, disk, belowBlock * BLOCK, fromBlock * BLOCK, toBlock * BLOCK, intents)));

@@ -59,6 +59,14 @@ public final class Truth {
       return id;
     }
 
+    /**
+     * What of it happened is durable. Zeroing has no durable form of its own: a flush follows, but
+     * only when all of it was done; else the request has failed, and says nothing of the medium.
+     */
+    boolean isDurable() {
+      return fua && (kind == Kind.DATA || failed == null);
+    }
+
     /** Certainly happened in this sector. */
     boolean happened(long sector) {
       if (ended == Long.MAX_VALUE || kind == Kind.DISCARD) {
@@ -211,7 +219,7 @@ public final class Truth {
       long sector = write.firstSector + i;
       if (write.happened(sector)) {
         readFailed.clear((int) sector);
-        if (write.fua) {
+        if (write.isDurable()) {
           prune(sector, 0);
         }
       }
@@ -268,7 +276,7 @@ public final class Truth {
         gone =
             later.happened(sector)
                 && later.begun > old.write.ended
-                && (later.fua || (later.ended < flushBegun && !later.suspect));
+                && (later.isDurable() || (later.ended < flushBegun && !later.suspect));
       }
       old.overwritten |= gone;
     }

@@ -274,6 +274,7 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
           QueueReport.FlushFailed _,
           QueueReport.MirrorReached _,
           QueueReport.RecordWanted _,
+          QueueReport.OverlapEnded _,
           QueueReport.MirrorFailed _,
           QueueReport.MainTaken _,
           QueueReport.Frozen _,
