@@ -18,6 +18,9 @@ interface UblkParts {
 
   DispatcherSelector dispatcher();
 
+  /** It blocks: never on {@link #dispatcher}. */
+  Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo);
+
   static UblkParts real(UblkHost host) {
     return new UblkParts() {
       @Override
@@ -33,6 +36,11 @@ interface UblkParts {
           ActorRef<DeviceCommand> device,
           ActorRef<UblkReport> owner) {
         return UblkFrontend.create(host, settings, shape, recover, device, owner);
+      }
+
+      @Override
+      public Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo) {
+        return UblkWriteBack.create(host, number, replyTo);
       }
 
       @Override

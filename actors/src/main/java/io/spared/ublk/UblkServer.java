@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -24,8 +25,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>Whoever stops the device stops it here: a block device is removed while the device's queues
- *       still serve, since removing it flushes it, and only then is the device drained. With force
- *       that happens while programs use it; what hangs is failed at the frontend's deadline.
+ *       still serve, and only then is the device drained. Closing it for the last time writes back
+ *       what the kernel holds of it, so a device that nobody uses holds nothing. With force it may
+ *       be in use, and the driver fails all requests from the moment it is told to stop a device
+ *       that can be recovered: so what the kernel holds is written back before. What programs write
+ *       between the two without flushing is lost, which force means. Writing back ends at a third
+ *       of the drain deadline, and what hangs is failed at the frontend's.
  *   <li>A frontend that ended, its crashes included, is followed by a new one.
  *   <li>A crash of this actor forgets everything, has the frontend remove the block device, and
  *       begins again.
@@ -73,6 +78,9 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
     INSTANCE
   }
 
+  /** The block device holds nothing any more, or it takes too long. */
+  private record WrittenBack(Stop stop, String failure) implements Message {}
+
   private record DeviceStopped(Answer answer) implements Message {}
 
   /** Its actor ended; the next one has a server of its own. */
@@ -93,6 +101,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private DeviceCommand.@Nullable Description description;
   private @Nullable ActorRef<FrontendMessage> frontend;
   private @Nullable Stop stopping;
+  private int number = UblkDeviceInfo.ANY_NUMBER;
+  private boolean writingBack;
   private boolean deviceGone;
   private long spawned;
 
@@ -162,6 +172,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
         yield this;
       }
       case Stop stop -> stop(stop);
+      case WrittenBack m -> writtenBack(m);
       case DeviceStopped m -> deviceStopped(m.answer());
       case DeviceGone _ -> deviceGone();
     };
@@ -255,8 +266,10 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
 
   private Behavior<Message> told(UblkReport report) {
     switch (report) {
-      case UblkReport.Serving serving ->
-          getContext().getLog().info("{} is served as /dev/ublkb{}", name, serving.number());
+      case UblkReport.Serving serving -> {
+        number = serving.number();
+        getContext().getLog().info("{} is served as /dev/ublkb{}", name, number);
+      }
       case UblkReport.StopRefused refused -> {
         Stop asked = stopping;
         stopping = null;
@@ -274,6 +287,7 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
 
   private Behavior<Message> frontendEnded(String why) {
     frontend = null;
+    number = UblkDeviceInfo.ANY_NUMBER;
     if (deviceGone) {
       return endWithoutDevice();
     }
@@ -297,12 +311,50 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
     ActorRef<FrontendMessage> serving = frontend;
     if (serving == null) {
       stopDevice(stop, stop.drainNanos());
+    } else if (stop.force()
+        && stop.after() != After.END_AND_LEAVE
+        && number != UblkDeviceInfo.ANY_NUMBER) {
+      writeBack(stop);
     } else {
       serving.tell(
           stop.after() == After.END_AND_LEAVE
               ? new FrontendMessage.HandOver()
               : new FrontendMessage.Stop(!stop.force()));
     }
+    return this;
+  }
+
+  private void writeBack(Stop stop) {
+    writingBack = true;
+    getContext()
+        .spawn(
+            parts.writeBack(
+                number,
+                getContext()
+                    .messageAdapter(
+                        UblkWriteBack.Done.class, done -> new WrittenBack(stop, done.failure()))),
+            "write-back-" + ++spawned,
+            DispatcherSelector.blocking());
+    timers.startSingleTimer(
+        new WrittenBack(stop, "it takes longer than a third of the drain deadline"),
+        drain.dividedBy(3));
+  }
+
+  private Behavior<Message> writtenBack(WrittenBack told) {
+    ActorRef<FrontendMessage> serving = frontend;
+    if (!writingBack || !told.stop().equals(stopping) || serving == null) {
+      return this;
+    }
+    writingBack = false;
+    if (!told.failure().isEmpty()) {
+      getContext()
+          .getLog()
+          .error(
+              "{}: not everything that the kernel holds of its block device was written: {}",
+              name,
+              told.failure());
+    }
+    serving.tell(new FrontendMessage.Stop(false));
     return this;
   }
 

@@ -36,6 +36,7 @@ class UblkServerTest {
   private final TestProbe<FrontendMessage> frontend = kit.createTestProbe();
   private final TestProbe<Answer> person = kit.createTestProbe();
   private ActorRef<UblkReport> owner = kit.<UblkReport>createTestProbe().ref();
+  private final TestProbe<ActorRef<UblkWriteBack.Done>> writers = kit.createTestProbe();
   private int frontends;
   private int crashesOfTheServer;
 
@@ -68,6 +69,14 @@ class UblkServerTest {
             }
             frontend.ref().tell(message);
             return Behaviors.same();
+          });
+        }
+
+        @Override
+        public Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo) {
+          return Behaviors.setup(context -> {
+            writers.ref().tell(replyTo);
+            return Behaviors.stopped();
           });
         }
 
@@ -122,6 +131,10 @@ class UblkServerTest {
     ActorRef<UblkServer.Message> server = serving();
 
     server.tell(new UblkServer.Stop(true, After.REST, 10, person.ref()));
+    // What the kernel holds is written while the block device still serves.
+    ActorRef<UblkWriteBack.Done> writer = writers.receiveMessage();
+    frontend.expectNoMessage(Duration.ZERO);
+    writer.tell(new UblkWriteBack.Done(""));
     frontend.expectMessage(new FrontendMessage.Stop(false));
     device.expectNoMessage(Duration.ZERO);
 
@@ -130,6 +143,18 @@ class UblkServerTest {
     assertThat(stop.force()).isTrue();
     stop.replyTo().tell(new Answer.Done("a is stopped"));
     person.expectMessage(new Answer.Done("a is stopped"));
+  }
+
+  @Test
+  void aForcedStopGoesOnWhenWritingBackHangs() {
+    ActorRef<UblkServer.Message> server = serving();
+
+    server.tell(new UblkServer.Stop(true, After.REST, 10, person.ref()));
+    ActorRef<UblkWriteBack.Done> writer = writers.receiveMessage();
+    time.timePasses(Duration.ofMinutes(1));
+    frontend.expectMessage(new FrontendMessage.Stop(false));
+    writer.tell(new UblkWriteBack.Done("too late"));
+    frontend.expectNoMessage(Duration.ZERO);
   }
 
   @Test
