@@ -6,6 +6,7 @@ import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
+import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.FaultPlans;
 import io.spared.format.Geometry;
@@ -364,6 +365,39 @@ final class HostRig implements AutoCloseable {
     if (!until(device::serves, SERVES)) {
       throw new IllegalStateException(device.toString());
     }
+  }
+
+  /**
+   * The host's discovery begins, and looks at the drives of this device.
+   *
+   * @param found is told what the scan found, at its end
+   */
+  void discover(Device device, Consumer<DiscoveryCommand.ScanReport> found) {
+    inside(() -> {
+      ActorContext<Runnable> now = Objects.requireNonNull(context);
+      HostedDiscovery.start(
+              device.setup,
+              new HostedDevice.Start(
+                  opener,
+                  List.of(),
+                  true,
+                  CleanStops.inMemory(),
+                  RelocationPolicy.DEFAULT,
+                  Duration.ofSeconds(2)),
+              process,
+              now,
+              Objects.requireNonNull(host),
+              settings(device))
+          .tell(
+              new DiscoveryCommand.Scan(
+                  "by command",
+                  true,
+                  now.spawnAnonymous(
+                      Behaviors.receiveMessage(report -> {
+                        found.accept(report);
+                        return Behaviors.stopped();
+                      }))));
+    });
   }
 
   /** For questions whose answer nobody wants. */
