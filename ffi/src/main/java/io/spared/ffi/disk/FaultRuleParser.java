@@ -7,10 +7,18 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Reads faults in words. */
 final class FaultRuleParser {
+  private static final Pattern TIME = Pattern.compile("([0-9]{1,12})(us|ms|s)");
+  private static final long TEAR_BYTES_MOST = 1L << 30;
+
+  /** A day in nanoseconds is far from the end of a long. */
+  private static final Duration DELAY_MOST = Duration.ofDays(1);
+
   private FaultRuleParser() {}
 
   static FaultRule parse(String text) {
@@ -41,7 +49,8 @@ final class FaultRuleParser {
                 "'" + word + "' is not a range; write START+LENGTH, such as range=1M+4K");
           }
           from = ByteSize.parse(value.substring(0, plus));
-          until = from + ByteSize.parse(value.substring(plus + 1));
+          long length = ByteSize.parse(value.substring(plus + 1));
+          until = length > FaultRule.ALWAYS - from ? FaultRule.ALWAYS : from + length;
         }
         case "rate" -> rate = share(word, value);
         case "skip" -> skip = count(word, value);
@@ -67,9 +76,12 @@ final class FaultRuleParser {
       case "hang" -> new Effect.Hang();
       case "tear" -> {
         int colon = value.indexOf(':');
+        long bytes = ByteSize.parse(colon < 0 ? value : value.substring(0, colon));
+        if (bytes > TEAR_BYTES_MOST) {
+          throw new IllegalArgumentException("'" + word + "' is more than any write has, 1 GiB");
+        }
         yield new Effect.Tear(
-            Math.toIntExact(ByteSize.parse(colon < 0 ? value : value.substring(0, colon))),
-            colon < 0 ? Errno.EIO : errno(value.substring(colon + 1)));
+            (int) bytes, colon < 0 ? Errno.EIO : errno(value.substring(colon + 1)));
       }
       default ->
           throw new IllegalArgumentException(
@@ -119,20 +131,21 @@ final class FaultRuleParser {
   }
 
   private static Duration time(String word, String value) {
-    try {
-      if (value.endsWith("ms")) {
-        return Duration.ofMillis(Long.parseLong(value.substring(0, value.length() - 2)));
-      }
-      if (value.endsWith("us")) {
-        return Duration.ofNanos(Long.parseLong(value.substring(0, value.length() - 2)) * 1000);
-      }
-      if (value.endsWith("s")) {
-        return Duration.ofSeconds(Long.parseLong(value.substring(0, value.length() - 1)));
-      }
-    } catch (NumberFormatException e) {
-      throw new IllegalArgumentException("'" + word + "' is not a time; write 200ms or 2s", e);
+    Matcher matcher = TIME.matcher(value);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException("'" + word + "' is not a time; write 200ms or 2s");
     }
-    throw new IllegalArgumentException("'" + word + "' is not a time; write 200ms or 2s");
+    long count = Long.parseLong(matcher.group(1));
+    Duration time =
+        switch (matcher.group(2)) {
+          case "us" -> Duration.ofNanos(count * 1000);
+          case "ms" -> Duration.ofMillis(count);
+          default -> Duration.ofSeconds(count);
+        };
+    if (time.compareTo(DELAY_MOST) > 0) {
+      throw new IllegalArgumentException("'" + word + "' is longer than a day; write hang");
+    }
+    return time;
   }
 
   private static long count(String word, String value) {

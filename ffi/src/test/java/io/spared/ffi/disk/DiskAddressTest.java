@@ -115,6 +115,14 @@ class DiskAddressTest {
     }
   }
 
+  @Test
+  void aRangeBeyondTheEndOfEveryDiskGoesToTheEnd() {
+    assertThat(FaultRule.parse("read fail=EIO range=1M+8191P").toString())
+        .isEqualTo("read fail=EIO range=1048576+9222246136947933184");
+    FaultRule longest = FaultRule.parse("read fail=EIO range=8191P+8191P");
+    assertThat(longest.untilBytes()).isEqualTo(FaultRule.ALWAYS);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -126,6 +134,11 @@ class DiskAddressTest {
         "read fail=EIO range=5|not a range",
         "read fail=EIO rate=2|must be in (0, 1]",
         "read explode|is unknown",
+        "write tear=99999999999|is more than any write has",
+        "read delay=99999999999999999999s|is not a time",
+        "read delay=999999999999s|is longer than a day",
+        "read delay=-1s|is not a time",
+        "read fail=EIO times=99999999999999999999|needs a whole number",
       })
   void wrongFaultsAreRefusedInOneSentence(String text, String sentence) {
     assertThatThrownBy(() -> FaultRule.parse(text))
