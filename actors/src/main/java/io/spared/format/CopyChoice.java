@@ -224,7 +224,8 @@ public final class CopyChoice {
               + spare.spareId()
               + ", last seen as "
               + spare.evidence().identity().kernelName()
-              + ") is in service and not there; attach it, or give it up by command",
+              + ") is in service and not there; attach it: no command starts a device without it,"
+              + " since blocks of it may be there alone",
           doubts,
           grounds);
     }
