@@ -86,10 +86,12 @@ final class Render {
     line(
         text,
         "copies",
-        d.copies().good()
-            + " of "
-            + d.copies().total()
-            + (d.copies().quorum() ? "" : ", NO QUORUM"));
+        d.copies().total() == 0
+            ? "not in use"
+            : d.copies().good()
+                + " of "
+                + d.copies().total()
+                + (d.copies().quorum() ? "" : ", NO QUORUM"));
     for (String copy : d.copies().each()) {
       line(text, "", copy);
     }
@@ -220,8 +222,9 @@ final class Render {
         text,
         "surface",
         String.format(Locale.ROOT, "%.2f%% read", s.surfacePercent())
-            + ", at this pace done by "
-            + when(s.surfaceEstimate())
+            + s.surfaceEstimate()
+                .map(end -> ", at this pace done by " + when(Optional.of(end)))
+                .orElse("")
             + ", "
             + s.surfaceUnreadable()
             + " unreadable blocks found");

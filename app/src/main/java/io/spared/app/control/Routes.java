@@ -64,7 +64,7 @@ public final class Routes {
   private static final Duration WAIT = Duration.ofSeconds(3);
 
   /** Commands that take as long as disks do: a freeze, a stop, a repair. */
-  private static final Duration LONG_WAIT = Duration.ofMinutes(10);
+  public static final Duration LONG_WAIT = Duration.ofMinutes(10);
 
   /** Above the deadline of one disk, several times: disks that hang are read in turn. */
   private static final Duration SCAN_WAIT = Duration.ofMinutes(5);
@@ -491,7 +491,7 @@ public final class Routes {
           json ? ok(Map.of("done", done.sentence())) : text(done.sentence() + "\n");
       case Answer.Refused refused ->
           refused.sentence().startsWith("there is no device")
-              ? refusal(404, refused.sentence(), json)
+              ? noDevice(name, json)
               : refusal(409, refused.sentence(), json);
     };
   }

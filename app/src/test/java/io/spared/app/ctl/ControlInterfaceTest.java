@@ -3,9 +3,12 @@ package io.spared.app.ctl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.typesafe.config.ConfigFactory;
 import io.spared.app.control.PrometheusText;
+import io.spared.app.control.Routes;
 import io.spared.app.offline.OfflineException;
 import io.spared.app.scenario.Trial;
+import io.spared.device.DeviceStatus;
 import io.spared.device.Phase;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -166,7 +169,8 @@ class ControlInterfaceTest {
     refused(404, "GET", "/v1/nothing", "", "there is no such request");
     refused(404, "GET", "/v1/devices/b", "", "there is no device b; see spared ctl list");
     refused(404, "POST", "/v1/devices/a/dance", "{}", "dance: there is no such command");
-    refused(404, "DELETE", "/v1/devices/b", "", "there is no device b");
+    refused(404, "DELETE", "/v1/devices/b", "", "there is no device b; see spared ctl list");
+    refused(404, "POST", "/v1/devices/b/stop", "{}", "there is no device b; see spared ctl list");
     refused(400, "POST", "/v1/devices", "{", "the body is not JSON");
     refused(400, "POST", "/v1/devices", "{\"main\":\"/dev/x\"}", "name is missing");
     refused(400, "POST", "/v1/devices", "{\"name\":\"../x\"}", "not a device's name");
@@ -178,6 +182,37 @@ class ControlInterfaceTest {
     ControlClient.Reply json = client.call("GET", "/v1/devices/b", true, "");
     assertThat(json.body()).contains("\"refused\" : \"there is no device b");
     assertThat(trial.status("a").phase()).as("untouched").isEqualTo(Phase.ACTIVE);
+  }
+
+  @Test
+  void noValueCrashesADevice() throws IOException {
+    String epoch = trial.status("a").epoch();
+    for (String rule : List.of("write tear=99999999999", "read delay=99999999999999999999s")) {
+      String body = "{\"disk\":\"main\",\"rule\":\"" + rule + "\"}";
+      refused(409, "POST", "/v1/devices/a/faults", body, rule.substring(rule.indexOf(' ') + 1));
+    }
+    for (String change :
+        List.of(
+            "scrub-interval=99999999999999999999s",
+            "scrub-interval=999999999999d",
+            "move-rate=999999999999GiB",
+            "surface-period=59s")) {
+      int equals = change.indexOf('=');
+      String path = "/v1/devices/a/policy/" + change.substring(0, equals);
+      String body = "{\"value\":\"" + change.substring(equals + 1) + "\"}";
+      refused(409, "PUT", path, body, change.replace("=", ": "));
+    }
+    DeviceStatus after = trial.status("a");
+    assertThat(after.epoch()).as("not assembled again").isEqualTo(epoch);
+    assertThat(after.restarts()).isZero();
+  }
+
+  @Test
+  void theServerWaitsLongerForAnAnswerThanAnyQuestionIsWaitedFor() {
+    assertThat(ConfigFactory.load().getDuration("pekko.http.server.request-timeout"))
+        .isGreaterThan(Routes.LONG_WAIT);
+    assertThat(ConfigFactory.load().getDuration("pekko.http.server.idle-timeout"))
+        .isGreaterThan(Routes.LONG_WAIT);
   }
 
   private void refused(int status, String method, String path, String body, String sentence)
