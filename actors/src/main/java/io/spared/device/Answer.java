@@ -1,6 +1,6 @@
 package io.spared.device;
 
-/** What a command came to: one sentence either way. */
+/** What a command came to, told in bounded time: one sentence either way. */
 public sealed interface Answer {
   String sentence();
 
@@ -9,4 +9,7 @@ public sealed interface Answer {
 
   /** Nothing changed, and why. */
   record Refused(String sentence) implements Answer {}
+
+  /** Its commit did not reach its quorum: it is done, or void, once copies are back. */
+  record InDoubt(String sentence) implements Answer {}
 }

@@ -86,6 +86,7 @@ final class Serving {
     this.map = new LiveMap(assembled.image(), assembled.table());
     this.image = map.image();
     this.spares = new TreeMap<>(assembled.spares());
+    forgetSparesThatLeft();
     this.metadataInbox = metadataInbox;
     this.settings = run.settings;
     this.commits = new Commits(assembled.writer(), metadataInbox);
@@ -111,6 +112,18 @@ final class Serving {
             this::lookAtFault);
     supply.borrowIfLow();
     replacement.resume();
+  }
+
+  /**
+   * The table may have been loaded through places on a spare that has left since: no block is
+   * there, and what moved off it is durable elsewhere, so no flush may wait for it.
+   */
+  private void forgetSparesThatLeft() {
+    for (int spare = 0; spare < Place.SPARES_MAX; spare++) {
+      if (map.table().isSpareInUse(spare) && !image.spares().containsKey(spare)) {
+        doubts.left(spare);
+      }
+    }
   }
 
   /** What takes main's place, if anything does. */
@@ -621,21 +634,19 @@ final class Serving {
       }
       case Commits.Purpose.Policy set ->
           set.replyTo()
-              .tell(
-                  durable
-                      ? new Answer.Done(set.sentence())
-                      : new Answer.Refused("it could not be made durable: " + sentence));
+              .tell(durable ? new Answer.Done(set.sentence()) : notDurable(result, sentence));
       case Commits.Purpose.SpareChange change -> {
         if (durable) {
           return spareLife().changed();
         }
         if (result == RelocatorCommand.CommitResult.NOT_DONE) {
           spareLife().notChanged(sentence);
+        } else {
+          spareLife().changeInDoubt(notDurable(result, sentence));
         }
-        // In doubt: it is answered when that is resolved, or when the device ends.
       }
       case Commits.Purpose.LeavingChanged changed ->
-          spareLife().leavingChanged(changed, durable, sentence);
+          spareLife().leavingChanged(changed, durable, notDurable(result, sentence));
       case Commits.Purpose.Removal removal -> {
         if (durable) {
           return spareLife().left(removal);
@@ -661,6 +672,15 @@ final class Serving {
       case Commits.Purpose.Note note -> {}
     }
     return List.of();
+  }
+
+  private static Answer notDurable(RelocatorCommand.CommitResult result, String sentence) {
+    return result == RelocatorCommand.CommitResult.INDETERMINATE
+        ? new Answer.InDoubt(
+            "nobody knows yet whether it is durable: "
+                + sentence
+                + "; that is decided once copies are back, or at the next start; see its status")
+        : new Answer.Refused("it could not be made durable: " + sentence);
   }
 
   private Optional<Boolean> cleanMark = Optional.empty();

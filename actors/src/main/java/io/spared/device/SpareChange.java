@@ -81,6 +81,7 @@ final class SpareChange {
   private final ArrayDeque<Integer> placesWanted = new ArrayDeque<>();
   private SpareReply.@Nullable Attached spare;
   private int index = NONE;
+  private boolean answered;
 
   /** What became of a step. */
   enum Step {
@@ -378,7 +379,7 @@ final class SpareChange {
     if (attached != null) {
       run.usesNoMore(attached);
     }
-    asker.tell(new Answer.Refused(sentence));
+    answer(new Answer.Refused(sentence));
     return Step.REFUSED;
   }
 
@@ -398,7 +399,11 @@ final class SpareChange {
         .tell(new SpareCommand.TakeBack(from, image.deviceId(), offsetBytes, lengthBytes, inbox));
   }
 
+  /** Only the first reaches whoever asked. */
   void answer(Answer answer) {
-    asker.tell(answer);
+    if (!answered) {
+      answered = true;
+      asker.tell(answer);
+    }
   }
 }

@@ -290,6 +290,17 @@ final class SpareLife {
     ended.refuse("it could not be committed: " + sentence);
   }
 
+  /**
+   * Whoever waits is told so, and no more: a quorum may be away for days. The change stays, and
+   * what follows of it is done if it proves durable.
+   */
+  void changeInDoubt(Answer answer) {
+    SpareChange going = change;
+    if (going != null) {
+      going.answer(answer);
+    }
+  }
+
   // Leaving.
 
   private void beginLeaving(SpareMember member) {
@@ -318,11 +329,11 @@ final class SpareLife {
   }
 
   /** A spare that is being left is given up, or stays after all; or it could not be committed. */
-  void leavingChanged(Commits.Purpose.LeavingChanged changed, boolean durable, String sentence) {
+  void leavingChanged(Commits.Purpose.LeavingChanged changed, boolean durable, Answer otherwise) {
     Evacuation going = evacuation;
     SpareMember member = image.spares().get(changed.index());
     if (!durable || member == null || going == null || going.index() != changed.index()) {
-      changed.replyTo().tell(new Answer.Refused("it could not be made durable: " + sentence));
+      changed.replyTo().tell(otherwise);
       return;
     }
     if (member.state() == SpareState.LOST) {

@@ -40,9 +40,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -71,6 +73,9 @@ final class CoreSetup {
 
   /** What drives held when somebody kept an image of them. */
   private final Map<Integer, SimDrive.Snapshot> images = new TreeMap<>();
+
+  /** Copies about which their drives may lie. */
+  private final Set<Integer> mayLie = new HashSet<>();
 
   private boolean copiesMoved;
 
@@ -333,12 +338,19 @@ final class CoreSetup {
   /**
    * A spare is pulled and comes back as it was when its image was kept, under its own name and
    * serial. Only when that can be told from a crash: when its copies miss more than one record and
-   * the first ones of as many starts.
+   * the first ones of as many starts, and a copy that does not lie is on another spare to say so.
    */
   void returnOlder(int disk) {
     SimDrive.Snapshot image = images.get(disk);
     SimDrive own = spares.get(disk - 1);
-    if (image == null || copiesMoved || strangers.containsKey(disk) || !own.isPresent()) {
+    boolean others =
+        placement.places().stream()
+            .anyMatch(place -> place.spare() != disk - 1 && !mayLie.contains(place.copy()));
+    if (image == null
+        || copiesMoved
+        || !others
+        || strangers.containsKey(disk)
+        || !own.isPresent()) {
       return;
     }
     Optional<Position> then = newest(disk - 1, image);
@@ -427,6 +439,7 @@ final class CoreSetup {
     int first = random.below(COPIES);
     for (int copy : List.of(first, (first + 1 + random.below(COPIES - 1)) % COPIES)) {
       CopyPlace place = placement.places().get(copy);
+      mayLie.add(place.copy());
       spares
           .get(place.spare())
           .allowSilentFaults(place.offsetBytes(), place.offsetBytes() + LAYOUT.copyBytes());

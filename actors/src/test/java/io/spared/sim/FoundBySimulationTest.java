@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -64,6 +65,14 @@ class FoundBySimulationTest {
                 one.actions().getFirst(),
                 new SimAction(25 * MILLI, SimAction.Kind.EVACUATE, -1, 0, 0),
                 new SimAction(26 * MILLI, SimAction.Kind.SWAP, 1, 0, 0))));
+  }
+
+  @Test
+  void aSpareThatLeftInAnEarlierLifeIsNotMissedByTheFirstFlush() {
+    // No shorter script was found: a block has to be on the spare in the checkpoint that is loaded.
+    SimResult result = CoreRun.run(900026, CoreCampaign.options("daemon"), Set.of(0, 1, 2, 6), 0);
+    assertThat(result.violation()).isNull();
+    assertThat(result.coverage().count("event.spare.left")).isPositive();
   }
 
   @Test

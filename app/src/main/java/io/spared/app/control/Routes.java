@@ -58,7 +58,8 @@ import org.apache.pekko.util.ByteString;
 /**
  * The control interface, version 1. Every answer comes as JSON, or as text for people when asked
  * for {@code text/plain}; a refusal is one sentence in either form, with status 409 (or 404 for a
- * device that is not there, 400 for a request that cannot be understood).
+ * device that is not there, 400 for a request that cannot be understood, 504 when nobody knows yet
+ * whether it was done).
  */
 public final class Routes {
   private static final Duration WAIT = Duration.ofSeconds(3);
@@ -493,6 +494,7 @@ public final class Routes {
           refused.sentence().startsWith("there is no device")
               ? noDevice(name, json)
               : refusal(409, refused.sentence(), json);
+      case Answer.InDoubt doubt -> refusal(504, doubt.sentence(), json);
     };
   }
 
