@@ -1,4 +1,4 @@
-# about: measures a ublk device over a RAM disk against that disk, kernel loop with direct I/O and dm-linear; what ./spared bench ublk runs (not run yet)
+# about: measures a ublk device over a RAM disk against that disk, kernel loop with direct I/O and dm-linear; what ./spared bench ublk runs
 # limit: 5400
 # case-limit: 5000
 # sets: bench
