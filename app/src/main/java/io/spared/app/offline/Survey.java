@@ -217,6 +217,7 @@ public final class Survey {
    */
   public DeviceImage deviceOf(OfflineDisk main, boolean force) throws OfflineException {
     if (devices.values().stream().allMatch(found -> found.image().isEmpty())) {
+      refuseSpare(main);
       throw new OfflineException(
           "no device can be loaded from the spares named; see spared ctl check");
     }
@@ -239,10 +240,7 @@ public final class Survey {
     if (images.size() == 1) {
       return images.get(0);
     }
-    if (OfflineDevice.readSpareTable(main).table().isPresent()) {
-      throw new OfflineException(
-          main.disk().address() + ": is a spare; name the main disk with --main");
-    }
+    refuseSpare(main);
     String names =
         String.join(
             " or of ",
@@ -255,6 +253,13 @@ public final class Survey {
                 : ": may be the main disk of "
                     + names
                     + ", but only its size speaks for it; if you know that it is, use --force"));
+  }
+
+  private static void refuseSpare(OfflineDisk main) throws OfflineException {
+    if (OfflineDevice.readSpareTable(main).table().isPresent()) {
+      throw new OfflineException(
+          main.disk().address() + ": is a spare; name the main disk with --main");
+    }
   }
 
   private static DiskFinding finding(OfflineDisk disk) {
