@@ -123,7 +123,7 @@ final class Draining {
         new MainLook(
             run,
             serving.image(),
-            serving.assembled().main(),
+            serving.main(),
             run.parts.home().engine().nanoTime() + leftNanos(DrainPlan.Stage.FLUSH),
             () -> run.tell(new DeviceNews.DisksAnswered(run.number)));
     look = begun;

@@ -221,10 +221,6 @@ final class Serving {
     return assembled.writer();
   }
 
-  Assembled assembled() {
-    return assembled;
-  }
-
   /** What is wrong at the very beginning. */
   Map<Trouble, String> firstTroubles() {
     Map<Trouble, String> troubles = new TreeMap<>();

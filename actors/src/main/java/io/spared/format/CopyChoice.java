@@ -35,7 +35,9 @@ import org.jspecify.annotations.Nullable;
  * record, and one more for each later start, whose first record may not have counted either. If all
  * its copies were read to their ends and miss more, the disk is as it was earlier, its slots too: a
  * person decides, before anything is written to it. A disk that went back by less than that cannot
- * be told from a crash.
+ * be told from a crash. The other way round, a spare whose only copy is still to be placed there,
+ * or has lost its last record to a fault after a crash, can look like a disk that went back; then
+ * too a person decides ({@code ctl repair}), since old slots would be worse.
  *
  * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
  * holds it, and no other commit begins before it does. So when fewer than a majority of the new

@@ -121,7 +121,8 @@ class SystemRingsTest {
         .untilAsserted(() -> {
           assertThat(Thread.getAllStackTraces().keySet())
               .noneMatch(thread -> thread.getName().startsWith("spared.ring-"));
-          assertThat(Descriptor.openCount()).isEqualTo(descriptors);
+          // Others may have left some that close meanwhile; these ten would stand out.
+          assertThat(Descriptor.openCount()).isLessThanOrEqualTo(descriptors);
         });
   }
 

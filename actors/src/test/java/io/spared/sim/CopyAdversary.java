@@ -10,9 +10,11 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -29,6 +31,9 @@ final class CopyAdversary {
 
   /** The generation of the area of each copy whose table was damaged last. */
   private final Map<Integer, Long> damagedTables = new HashMap<>();
+
+  /** The spares of which a copy has lost the end of its log in this strike. */
+  private final Set<Integer> endsLost = new HashSet<>();
 
   CopyAdversary(CoreSetup setup, SimRandom random) {
     this.setup = setup;
@@ -52,6 +57,7 @@ final class CopyAdversary {
       setup.world.coverage().hit("adversary.waitsForRepair");
       return;
     }
+    endsLost.clear();
     destroy(seen.get(0));
     if (random.chance(0.8)) {
       destroy(seen.get(1));
@@ -104,11 +110,23 @@ final class CopyAdversary {
     return copy.reading.best().map(area -> area.seal().generation() <= damaged).orElse(false);
   }
 
+  /**
+   * A log that has lost its end looks like one that never had it. Where no other copy on the spare
+   * says better, the spare looks like an older state of itself, and rightly waits for a person.
+   */
+  private boolean mayLoseItsEnd(int spare) {
+    long copies = setup.placement.places().stream().filter(place -> place.spare() == spare).count();
+    return copies > 1 && endsLost.add(spare);
+  }
+
   private void destroy(Seen copy) {
     long from = copy.place.offsetBytes();
     int bytes = (int) setup.placement.layout().copyBytes();
     Optional<AreaReading> best = copy.reading.best();
     int how = random.below(best.isEmpty() ? 2 : 5);
+    if (how == 2 && !mayLoseItsEnd(copy.place.spare())) {
+      how = 0;
+    }
     setup.world.coverage().hit("adversary.destroys." + how);
     switch (how) {
       case 0 -> copy.drive.poke(from, new byte[bytes]);

@@ -117,6 +117,14 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void aMainThatWasReplacedIsNotTakenForMainAfterACleanStop() {
+    SimResult result =
+        CoreRun.run(1000011, CoreCampaign.options("replacing"), Set.of(0, 7, 11, 15), 0);
+    assertThat(result.violation()).isNull();
+    assertThat(result.coverage().count("replace.switched")).isPositive();
+  }
+
+  @Test
   void theWholeDaemonRunsTheSameWayForTheSameSeed() {
     SimScript script = onAgeingMain();
     CoreRun.Options options = CoreCampaign.options("daemon");
