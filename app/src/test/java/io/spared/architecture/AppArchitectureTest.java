@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.constantpool.ClassEntry;
 import java.lang.classfile.constantpool.PoolEntry;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -21,9 +23,13 @@ class AppArchitectureTest extends ArchitectureCheck {
   void everyClassThatOursNameIsOnTheClassPathTheyAreStartedFrom() throws IOException {
     Set<String> named = new TreeSet<>();
     for (String place : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
-      if (Files.isDirectory(Path.of(place))) {
-        for (Path file : classFiles(Path.of(place))) {
-          named(file, named);
+      Path path = Path.of(place);
+      if (Files.isDirectory(path)) {
+        namedBelow(path, named);
+      } else if (path.getFileName().toString().startsWith("spared-")) {
+        // As the modules below are once they are packaged.
+        try (FileSystem jar = FileSystems.newFileSystem(path)) {
+          namedBelow(jar.getPath("/"), named);
         }
       }
     }
@@ -38,8 +44,14 @@ class AppArchitectureTest extends ArchitectureCheck {
     }
   }
 
+  private static void namedBelow(Path directory, Set<String> names) throws IOException {
+    for (Path file : classFiles(directory)) {
+      named(file, names);
+    }
+  }
+
   private static void named(Path file, Set<String> names) throws IOException {
-    for (PoolEntry entry : ClassFile.of().parse(file).constantPool()) {
+    for (PoolEntry entry : ClassFile.of().parse(Files.readAllBytes(file)).constantPool()) {
       if (entry instanceof ClassEntry named && !named.asSymbol().isArray()) {
         names.add(named.asInternalName());
       }
