@@ -180,7 +180,7 @@ final class Assembly {
   private Optional<Fact> mainNotOpened(DiskException failure) {
     return Optional.of(
         switch (failure.reason()) {
-          case MISSING, BUSY, IO, MOUNTED -> new Fact.Blocked(sentence(failure));
+          case MISSING, BUSY, LINGERING, IO, MOUNTED -> new Fact.Blocked(sentence(failure));
           case READ_ONLY, NO_PERMISSION, TOO_SMALL, NOT_A_DISK, UNSUPPORTED ->
               new Fact.Unusable(sentence(failure));
         });

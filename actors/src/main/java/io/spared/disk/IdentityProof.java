@@ -33,7 +33,7 @@ public interface IdentityProof {
       } catch (DiskException e) {
         return switch (e.reason()) {
           case MISSING, NOT_A_DISK, TOO_SMALL -> Optional.of(String.valueOf(e.getMessage()));
-          case BUSY, READ_ONLY, NO_PERMISSION, MOUNTED, UNSUPPORTED, IO -> throw e;
+          case BUSY, LINGERING, READ_ONLY, NO_PERMISSION, MOUNTED, UNSUPPORTED, IO -> throw e;
         };
       }
     };

@@ -196,7 +196,7 @@ final class SpareDisk extends AbstractBehavior<SpareDiskCommand> {
           giveUp(
               String.valueOf(failed.failure().getMessage()),
               switch (failed.failure().reason()) {
-                case MISSING, BUSY, IO, MOUNTED -> true;
+                case MISSING, BUSY, LINGERING, IO, MOUNTED -> true;
                 case READ_ONLY, NO_PERMISSION, TOO_SMALL, NOT_A_DISK, UNSUPPORTED -> false;
               });
       case SpareDiskCommand.DiskAnswered answered -> {

@@ -2,6 +2,7 @@ package io.spared.app.offline;
 
 import io.spared.app.SystemDisks;
 import io.spared.app.config.Addresses;
+import io.spared.ffi.disk.Disk;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskOpener;
@@ -13,6 +14,7 @@ import io.spared.ffi.world.World;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * The disks that a tool has open. Disks that are to be written, or that nobody else may be writing
@@ -21,6 +23,9 @@ import java.util.Map;
  */
 public final class OfflineDisks implements AutoCloseable {
   private static final EngineSettings SMALL = EngineSettings.DEFAULT.withSlab(1 << 20, 16L << 20);
+
+  private static final long LINGERS_NANOS = 2_000_000_000L;
+  private static final long LOOK_AGAIN_NANOS = 10_000_000L;
 
   private final World world = World.real();
   private final Engine engine;
@@ -49,11 +54,29 @@ public final class OfflineDisks implements AutoCloseable {
       throw new OfflineException(base + " is named twice; each disk has one role");
     }
     try {
-      OfflineDisk disk = new OfflineDisk(opener.open(address, mode), engine);
+      OfflineDisk disk = new OfflineDisk(openSoon(address, mode), engine);
       open.put(base, disk);
       return disk;
     } catch (DiskException failure) {
       throw new OfflineException(String.valueOf(failure.getMessage()));
+    }
+  }
+
+  /**
+   * The kernel takes the ring of a program apart after the program has ended, and the disk is in
+   * use for as long: the next command of a script comes sooner than that, and waits a moment.
+   */
+  private Disk openSoon(DiskAddress address, DiskOpener.Mode mode) throws DiskException {
+    long end = engine.nanoTime() + LINGERS_NANOS;
+    while (true) {
+      try {
+        return opener.open(address, mode);
+      } catch (DiskException failure) {
+        if (failure.reason() != DiskException.Reason.LINGERING || engine.nanoTime() > end) {
+          throw failure;
+        }
+        LockSupport.parkNanos(LOOK_AGAIN_NANOS);
+      }
     }
   }
 

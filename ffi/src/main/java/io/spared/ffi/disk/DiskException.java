@@ -6,6 +6,10 @@ public final class DiskException extends Exception {
   public enum Reason {
     MISSING,
     BUSY,
+    /**
+     * In use, though no other process has it open: perhaps the kernel has yet to end what one left.
+     */
+    LINGERING,
     READ_ONLY,
     NO_PERMISSION,
     TOO_SMALL,

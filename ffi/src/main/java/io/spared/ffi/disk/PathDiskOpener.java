@@ -96,7 +96,8 @@ final class PathDiskOpener {
         file.close();
       }
       // Its other half may have been opened at this moment.
-      beside = e.reason() == Reason.BUSY ? shared(real, tail) : null;
+      boolean inUse = e.reason() == Reason.BUSY || e.reason() == Reason.LINGERING;
+      beside = inUse ? shared(real, tail) : null;
       if (beside == null) {
         throw e;
       }
@@ -294,9 +295,10 @@ final class PathDiskOpener {
                 + " is in use by "
                 + String.join(", ", processes)
                 + "; end that first";
+    Reason reason = processes.isEmpty() ? Reason.LINGERING : Reason.BUSY;
     return cause == null
-        ? new DiskException(Reason.BUSY, sentence)
-        : new DiskException(Reason.BUSY, sentence, cause);
+        ? new DiskException(reason, sentence)
+        : new DiskException(reason, sentence, cause);
   }
 
   /**

@@ -94,7 +94,7 @@ class SystemDiskOpenerTest {
     Path file = sparse("disk", 1 << 20);
     try (Disk disk = open(file, Mode.OWN)) {
       assertThat(disk.geometry().sizeBytes()).isEqualTo(1 << 20);
-      refused(file, Mode.OWN, Reason.BUSY, "disk " + file + " is in use");
+      refused(file, Mode.OWN, Reason.LINGERING, "disk " + file + " is in use");
       open(file, Mode.READ).close();
     }
     open(file, Mode.OWN).close();
@@ -121,7 +121,7 @@ class SystemDiskOpenerTest {
       assertThat(disk.geometry().sizeBytes()).isEqualTo(16 << 20);
       assertThat(disk.geometry().logicalSectorBytes()).isEqualTo(4096);
       assertThat(disk.identity().kernelName()).isEqualTo(loop.path().getFileName().toString());
-      refused(loop.path(), Mode.OWN, Reason.BUSY, "disk " + loop.path() + " is in use");
+      refused(loop.path(), Mode.OWN, Reason.LINGERING, "disk " + loop.path() + " is in use");
       refused(file, Mode.OWN, Reason.BUSY, "in use by " + loop.path());
     }
   }
