@@ -36,15 +36,8 @@ final class Freezing {
 
   /** Goes on as far as it can; true once the device is frozen. */
   boolean step() {
-    if (!flushing && serving.queues().allFrozen() && !serving.disks().flushes().isRunning()) {
-      flushing = true;
-      serving
-          .disks()
-          .flushes()
-          .begin(
-              run.parts.home().engine().nanoTime()
-                  + run.settings.deadlines().request().toNanos() / 2,
-              () -> flushed = true);
+    if (!flushing) {
+      flushing = serving.flushOnceFrozen(() -> flushed = true);
     }
     if (!flushed) {
       return false;

@@ -1,9 +1,7 @@
 package io.spared.device;
 
+import io.spared.disk.LentDisk;
 import io.spared.ffi.disk.Disk;
-import io.spared.ffi.disk.DiskAddress;
-import io.spared.ffi.disk.DiskGeometry;
-import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
 import io.spared.ffi.engine.IoRequest;
@@ -77,41 +75,14 @@ final class RunPorts {
     }
   }
 
-  private final class View implements Disk {
-    private final Disk disk;
-
+  private final class View extends LentDisk {
     View(Disk disk) {
-      this.disk = disk;
-    }
-
-    @Override
-    public DiskAddress address() {
-      return disk.address();
-    }
-
-    @Override
-    public DiskGeometry geometry() {
-      return disk.geometry();
-    }
-
-    @Override
-    public DiskIdentity identity() {
-      return disk.identity();
+      super(disk);
     }
 
     @Override
     public DiskPort attach(Engine engine) {
       return RunPorts.this.attach(disk, engine);
-    }
-
-    @Override
-    public void close() {
-      throw new UnsupportedOperationException(disk.address() + " is not this part's to close");
-    }
-
-    @Override
-    public String toString() {
-      return disk.toString();
     }
   }
 }

@@ -157,6 +157,19 @@ final class Serving {
     }
   }
 
+  /** Whether every request that was begun is over, and a flush of all disks has now begun. */
+  boolean flushOnceFrozen(Runnable flushed) {
+    if (!queues.allFrozen() || disks.flushes().isRunning()) {
+      return false;
+    }
+    disks
+        .flushes()
+        .begin(
+            run.parts.home().engine().nanoTime() + run.settings.deadlines().request().toNanos() / 2,
+            flushed);
+    return true;
+  }
+
   /** Of the last flush; the new disk's own are the replacement's matter. */
   List<String> flushFailures() {
     List<String> failures = new ArrayList<>();

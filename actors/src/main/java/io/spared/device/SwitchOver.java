@@ -148,19 +148,11 @@ final class SwitchOver {
 
   /** Goes on as far as it can. */
   void step() {
-    if (stage == Stage.FREEZING
-        && paused
-        && serving.queues().allFrozen()
-        && !serving.disks().flushes().isRunning()) {
-      stage = Stage.FLUSHING;
+    if (stage == Stage.FREEZING && paused) {
       flushed = false;
-      serving
-          .disks()
-          .flushes()
-          .begin(
-              run.parts.home().engine().nanoTime()
-                  + run.settings.deadlines().request().toNanos() / 2,
-              () -> flushed = true);
+      if (serving.flushOnceFrozen(() -> flushed = true)) {
+        stage = Stage.FLUSHING;
+      }
     }
     if (stage == Stage.FLUSHING && flushed) {
       flushed();

@@ -1,9 +1,7 @@
 package io.spared.spare;
 
+import io.spared.disk.LentDisk;
 import io.spared.ffi.disk.Disk;
-import io.spared.ffi.disk.DiskAddress;
-import io.spared.ffi.disk.DiskGeometry;
-import io.spared.ffi.disk.DiskIdentity;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.ffi.engine.Engine;
 
@@ -13,8 +11,7 @@ import io.spared.ffi.engine.Engine;
  *
  * <p>Used on any thread: queues of a device attach on their rings.
  */
-final class SpareShare implements Disk {
-  private final Disk disk;
+final class SpareShare extends LentDisk {
   private final Runnable empty;
   private int ports;
   private boolean over;
@@ -24,7 +21,7 @@ final class SpareShare implements Disk {
    *     more
    */
   SpareShare(Disk disk, Runnable empty) {
-    this.disk = disk;
+    super(disk);
     this.empty = empty;
   }
 
@@ -64,30 +61,5 @@ final class SpareShare implements Disk {
     }
     port.detach();
     return port;
-  }
-
-  @Override
-  public DiskAddress address() {
-    return disk.address();
-  }
-
-  @Override
-  public DiskGeometry geometry() {
-    return disk.geometry();
-  }
-
-  @Override
-  public DiskIdentity identity() {
-    return disk.identity();
-  }
-
-  @Override
-  public void close() {
-    throw new UnsupportedOperationException(disk.address() + " is not its user's to close");
-  }
-
-  @Override
-  public String toString() {
-    return disk.toString();
   }
 }
