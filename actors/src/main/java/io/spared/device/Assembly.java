@@ -8,6 +8,7 @@ import io.spared.ffi.disk.DiskOpener;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.CleanMark;
 import io.spared.format.CleanStop;
+import io.spared.format.CopyConsent;
 import io.spared.format.CopyVerdict;
 import io.spared.format.DeviceImage;
 import io.spared.format.Epoch;
@@ -68,6 +69,12 @@ final class Assembly {
   private @Nullable Candidate chosen;
   private @Nullable Assembled result;
   private Optional<DiskAddress> mainElsewhere = Optional.empty();
+  private final Optional<DeviceCommand.Start> wish;
+  private final List<String> gone = new ArrayList<>();
+  private final Map<UUID, String> consented = new HashMap<>();
+  private List<MetadataCommand.CopySource> loadingFrom = List.of();
+  private @Nullable UUID loadingDevice;
+  private @Nullable GivingUp givingUp;
   private boolean over;
   private final boolean mainAccepted;
   private final boolean takingOver;
@@ -87,9 +94,11 @@ final class Assembly {
   /**
    * @param mainAccepted serve main although somebody used it without spared
    * @param takingOver serve it although another host owns it and has not stopped it
+   * @param wish the command that gives spares up, if one does
    */
-  Assembly(Run run, boolean mainAccepted, boolean takingOver) {
+  Assembly(Run run, boolean mainAccepted, boolean takingOver, Optional<DeviceCommand.Start> wish) {
     this.run = run;
+    this.wish = wish;
     this.mainAccepted = mainAccepted;
     this.takingOver = takingOver;
     this.metadataInbox =
@@ -124,6 +133,10 @@ final class Assembly {
     ActorRef<SpareReply> inbox =
         run.inbox(
             SpareReply.class, "spares", reply -> new DeviceNews.FromSpares(run.number, reply));
+    wish.ifPresent(start ->
+        start
+            .giveUp()
+            .ifPresent(spares -> givingUp = new GivingUp(run, spares, start.replyTo(), inbox)));
     for (DiskAddress spare : settings.spares()) {
       run.parts.spares().tell(new SpareCommand.Attach(spare, settings.name(), inbox));
     }
@@ -203,6 +216,8 @@ final class Assembly {
         mayComeLater |= not.later();
         yield answered();
       }
+      case SpareReply.Lent lent -> onGivingUp(lent);
+      case SpareReply.NotLent not -> onGivingUp(not);
       default -> Optional.empty();
     };
   }
@@ -262,21 +277,49 @@ final class Assembly {
                 run.parts.metadata(), run.parts.home().engine(), run.parts.world(), eventInbox),
             "metadata-" + deviceId.toString().substring(0, 8));
     loading = writer;
+    loadingFrom = sources;
+    loadingDevice = deviceId;
+    load(writer, deviceId, Optional.empty());
+    return Optional.empty();
+  }
+
+  private void load(
+      ActorRef<MetadataCommand> writer, UUID deviceId, Optional<CopyConsent> consent) {
     writer.tell(
         new MetadataCommand.Load(
             deviceId,
-            sources,
+            loadingFrom,
             Assembly::newTable,
             Optional.ofNullable(cleanStops.get(deviceId)),
-            Optional.empty(),
+            consent,
             metadataInbox));
-    return Optional.empty();
+  }
+
+  /** Read again as a person allows it, to say what would be lost; once. */
+  private boolean isReadAgain(CopyVerdict verdict) {
+    GivingUp wanted = givingUp;
+    UUID deviceId = loadingDevice;
+    ActorRef<MetadataCommand> writer = loading;
+    if (wanted == null
+        || deviceId == null
+        || writer == null
+        || verdict.decision() != CopyVerdict.Decision.NEEDS_PERSON
+        || verdict.position().isEmpty()
+        || consented.containsKey(deviceId)) {
+      return false;
+    }
+    consented.put(deviceId, String.join("; ", verdict.reasons()));
+    load(writer, deviceId, Optional.of(wanted.consentTo(verdict.position().get())));
+    return true;
   }
 
   private Optional<Fact> fromMetadata(MetadataReply reply) {
     return switch (reply) {
       case MetadataReply.Loaded loaded -> loaded(loaded);
       case MetadataReply.NotLoaded not -> {
+        if (isReadAgain(not.verdict())) {
+          yield Optional.empty();
+        }
         turnedDown.add(String.join("; ", not.verdict().reasons()));
         stop(loading);
         yield loadNext();
@@ -308,12 +351,20 @@ final class Assembly {
     } else if (contradiction.isPresent()) {
       turnedDown.add(contradiction.get());
       stop(writer);
+    } else if (isAnothers(loaded.image())) {
+      turnedDown.add(consented.getOrDefault(loaded.image().deviceId(), ""));
+      stop(writer);
     } else {
       matching.add(
           new Candidate(
               loaded.image().deviceId(), loaded.image(), writer, table, loaded.verdict()));
     }
     return loadNext();
+  }
+
+  /** Consent is to one device's loss: others on the same spares wait as ever. */
+  private boolean isAnothers(DeviceImage image) {
+    return consented.containsKey(image.deviceId()) && !image.name().equals(run.settings.name());
   }
 
   /**
@@ -379,8 +430,7 @@ final class Assembly {
     Disk main = run.main().disk();
     long expected = candidate.image().cleanMark().map(CleanMark::headsHash).orElse(0L);
     if (main == null || expected == 0 || mainAccepted) {
-      beginEpoch(candidate);
-      return Optional.empty();
+      return beginEpoch(candidate);
     }
     MainHeads begun =
         new MainHeads(candidate.image().main().dataOffsetBytes(), candidate.image().geometry());
@@ -450,13 +500,82 @@ final class Assembly {
                   + " or a file system is not as it was left, and blocks that are on spares may be"
                   + " older than what is on main now; start it again if that is right"));
     }
-    beginEpoch(candidate);
+    return beginEpoch(candidate);
+  }
+
+  private Optional<Fact> beginEpoch(Candidate candidate) {
+    GivingUp wanted = givingUp;
+    return took(
+        candidate,
+        wanted == null
+            ? GivingUp.Step.AS_EVER
+            : wanted.begin(
+                candidate.image(),
+                candidate.verdict(),
+                candidate.table(),
+                here(candidate.image())));
+  }
+
+  private Optional<Fact> onGivingUp(SpareReply reply) {
+    Candidate candidate = chosen;
+    GivingUp wanted = givingUp;
+    return candidate == null || wanted == null
+        ? Optional.empty()
+        : took(candidate, wanted.on(reply));
+  }
+
+  private Optional<Fact> took(Candidate candidate, GivingUp.Step step) {
+    GivingUp wanted = givingUp;
+    Epoch epoch = candidate.verdict().nextEpoch(run.parts.world().random().nextLong());
+    switch (step) {
+      case GOES_ON -> {}
+      case AS_EVER ->
+          candidate
+              .writer()
+              .tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
+      case BEGIN -> {
+        if (wanted != null) {
+          candidate
+              .writer()
+              .tell(
+                  new MetadataCommand.BeginPlaced(
+                      epoch,
+                      run.parts.owner(),
+                      wanted.placement(),
+                      wanted.changes(),
+                      Map.of(),
+                      metadataInbox));
+        }
+      }
+      case REFUSED -> {
+        turnedDown.add(consented.getOrDefault(candidate.deviceId(), "it is not given up"));
+        stop(candidate.writer());
+        return Optional.of(withoutSpares(String.join("; ", turnedDown)));
+      }
+    }
     return Optional.empty();
   }
 
-  private void beginEpoch(Candidate candidate) {
-    Epoch epoch = candidate.verdict().nextEpoch(run.parts.world().random().nextLong());
-    candidate.writer().tell(new MetadataCommand.Begin(epoch, run.parts.owner(), metadataInbox));
+  /** Its spares that are there. */
+  private Map<Integer, SpareReply.Attached> here(DeviceImage image) {
+    Map<Integer, SpareReply.Attached> here = new HashMap<>();
+    for (SpareMember member : image.spares().values()) {
+      attached.values().stream()
+          .filter(spare -> spare.spareId().equals(member.spareId()))
+          .findFirst()
+          .ifPresent(spare -> here.put(member.index(), spare));
+    }
+    return here;
+  }
+
+  /** What became of the wish to give spares up, once the assembling is over. */
+  Optional<GivingUp> givingUp() {
+    return Optional.ofNullable(givingUp);
+  }
+
+  /** Spares that came back though they were given up. */
+  List<String> gone() {
+    return gone;
   }
 
   /** Whether it failed because somebody used main without spared. */
@@ -476,16 +595,20 @@ final class Assembly {
     if (candidate == null || main == null) {
       return Optional.of(new Fact.Blocked("main was closed while the epoch was begun"));
     }
-    Map<Integer, SpareReply.Attached> spares = new HashMap<>();
+    Map<Integer, SpareReply.Attached> spares = here(candidate.image());
     Map<Integer, UUID> missing = new HashMap<>();
     for (SpareMember member : candidate.image().spares().values()) {
-      Optional<SpareReply.Attached> here =
-          attached.values().stream()
-              .filter(spare -> spare.spareId().equals(member.spareId()))
-              .findFirst();
-      if (here.isPresent()) {
-        spares.put(member.index(), here.get());
-      } else if (member.state().isNeeded()) {
+      SpareReply.Attached here = spares.get(member.index());
+      if (here != null && GivingUp.isGone(candidate.image(), member.index())) {
+        spares.remove(member.index());
+        run.usesNoMore(here);
+        gone.add(
+            here.address()
+                + " is spare "
+                + member.index()
+                + ", which was given up while it was away: it is not used; wipe it before other"
+                + " use");
+      } else if (here == null && member.state().isNeeded()) {
         missing.put(member.index(), member.spareId());
       }
     }

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * is as new as when it went: every commit reached it while it was there, so an older state is an
  * old copy of the disk, whose slots are old as well, and another epoch is another host's. And
  * nothing was acknowledged on it that its cache may have lost: in that case the next flush has
- * failed, or will, and a person decides.
+ * failed, or will, and a person decides. What was given up while it was away stays away.
  */
 final class AwaySpares {
   /** How often a spare that went away is looked for. */
@@ -202,6 +202,16 @@ final class AwaySpares {
   }
 
   private boolean isRefused(int index, Away gone, SpareReply.Attached back) {
+    if (GivingUp.isGone(serving.image(), index)) {
+      tell(
+          index,
+          "spare.given-up",
+          back.address()
+              + " is spare "
+              + index
+              + ", which was given up while it was away: it is not used; wipe it before other use");
+      return true;
+    }
     Optional<String> another = MainEvidence.another(evidence(gone.spare().disk()), back.disk());
     if (another.isPresent()) {
       tell(

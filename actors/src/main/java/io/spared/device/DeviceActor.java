@@ -99,6 +99,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   /** Who started it said that the host that owns it is dead; until it serves or is started anew. */
   private boolean takingOver;
 
+  /** Who started it gives spares up; until that is judged, or could not be in so many tries. */
+  private Optional<DeviceCommand.Start> startWish = Optional.empty();
+
+  private int wishTries;
+
   private DeviceActor(
       ActorContext<DeviceCommand> context,
       TimerScheduler<DeviceCommand> timers,
@@ -168,15 +173,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
           describe.replyTo().tell(description());
         }
       }
-      case DeviceCommand.Start start -> {
-        if (mayGoOn(Ask.START, start.replyTo())) {
-          restarts = 0;
-          mainAccepted = mainRefused;
-          takingOver = start.takeOver();
-          take(new Fact.StartAsked());
-          start.replyTo().tell(new Answer.Done(settings.name() + " is being assembled"));
-        }
-      }
+      case DeviceCommand.Start start -> start(start);
       case DeviceCommand.Stop stop -> stop(stop);
       case DeviceCommand.Freeze freeze -> {
         if (mayGoOn(Ask.FREEZE, freeze.replyTo()) && !refusedWhileSwitching(freeze.replyTo())) {
@@ -279,6 +276,53 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         yield false;
       }
     };
+  }
+
+  private void start(DeviceCommand.Start start) {
+    if (start.giveUp().isEmpty()) {
+      if (mayGoOn(Ask.START, start.replyTo())) {
+        startNow(start);
+        start.replyTo().tell(new Answer.Done(settings.name() + " is being assembled"));
+      }
+      return;
+    }
+    if (life.phase().serves()) {
+      start
+          .replyTo()
+          .tell(
+              new Answer.Refused(
+                  settings.name()
+                      + " is served already; a spare that does not come back is given up with"
+                      + " spared ctl evacuate "
+                      + settings.name()
+                      + " N --give-up"));
+    } else if (startWish.isPresent()) {
+      start
+          .replyTo()
+          .tell(new Answer.Refused("a spare of it is being given up already; wait for that"));
+    } else if (life.phase() == Phase.ASSEMBLING) {
+      takingOver |= start.takeOver();
+      giveBack();
+      wish(start);
+      retries = 0;
+      run = newRun();
+      run.later("assemble", RETRIES[0].toNanos(), new DeviceNews.AssembleNow(run.number));
+    } else if (mayGoOn(Ask.START, start.replyTo())) {
+      wish(start);
+      startNow(start);
+    }
+  }
+
+  private void wish(DeviceCommand.Start start) {
+    startWish = Optional.of(start);
+    wishTries = RETRIES.length;
+  }
+
+  private void startNow(DeviceCommand.Start start) {
+    restarts = 0;
+    mainAccepted = mainRefused;
+    takingOver = start.takeOver();
+    take(new Fact.StartAsked());
   }
 
   private void replace(Serving now, DeviceCommand.Replace replace) {
@@ -793,6 +837,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       begun.begin(new SpareLife(run, begun, keeper()), strangers);
       take(new Fact.Assembled(serving.firstTroubles()));
       serving.askMetadata();
+      done.gone().forEach(spare -> happened(Event.Severity.WARNING, "spare.given-up", spare));
+      done.givingUp()
+          .flatMap(GivingUp::begun)
+          .ifPresent(lost -> happened(Event.Severity.CRITICAL, "spare.given-up", lost));
+      startWish = Optional.empty();
       happened(
           Event.Severity.NOTICE,
           "device.active",
@@ -805,6 +854,15 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       return;
     }
     mainRefused = done != null && done.isMainRefused();
+    boolean judged = done != null && done.givingUp().map(GivingUp::isJudged).orElse(false);
+    if (!(fact instanceof Fact.Blocked) || judged || --wishTries <= 0) {
+      endWish(
+          switch (fact) {
+            case Fact.Blocked blocked -> blocked.reason();
+            case Fact.Unusable unusable -> unusable.reason();
+            default -> "it could not be assembled";
+          });
+    }
     take(fact);
     if (fact instanceof Fact.Blocked blocked) {
       if (done != null) {
@@ -818,6 +876,19 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       retries++;
       run = newRun();
       run.later("assemble", delay.toNanos(), new DeviceNews.AssembleNow(run.number));
+    }
+  }
+
+  /** The assembling that was to give spares up is over, and it does not serve. */
+  private void endWish(String why) {
+    DeviceCommand.Start wish = startWish.orElse(null);
+    startWish = Optional.empty();
+    Assembly done = assembly;
+    Optional<GivingUp> giving = done == null ? Optional.empty() : done.givingUp();
+    if (giving.isPresent()) {
+      giving.get().ended(why);
+    } else if (wish != null) {
+      wish.replyTo().tell(new Answer.Refused(why));
     }
   }
 
@@ -944,10 +1015,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
         }
       }
       case Effect.Abandon abandon -> {
+        endWish("the device ended meanwhile; see its status");
         giveBack();
         run = newRun();
       }
       case Effect.Release release -> {
+        endWish("the device ended meanwhile; see its status");
         giveBack();
         run = newRun();
       }
@@ -964,7 +1037,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   }
 
   private void assemble() {
-    Assembly next = new Assembly(run, mainAccepted, takingOver);
+    Assembly next = new Assembly(run, mainAccepted, takingOver, startWish);
     assembly = next;
     next.begin();
   }
@@ -974,6 +1047,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
    */
   private void stopped() {
     try {
+      endWish("the device's actor ended; see its status");
       giveBack();
       act(new Effect.RefuseHeld("the device's actor ended; try again"));
       refuseAll(stopAskers, "the device's actor ended; see its status");

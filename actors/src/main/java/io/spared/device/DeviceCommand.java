@@ -7,6 +7,8 @@ import io.spared.queue.QueueCommand;
 import io.spared.queue.QueueContext;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 
@@ -76,13 +78,28 @@ public sealed interface DeviceCommand permits DeviceCommand.Public, DeviceNews {
   }
 
   /**
-   * Assemble a stopped or failed device.
+   * Assemble a stopped or failed device; one that is assembled already begins anew when spares are
+   * given up.
    *
    * @param takeOver also when another host owns it and has not stopped it
+   * @param giveUp answered once it serves without them, or with what would be lost
    */
-  record Start(boolean takeOver, ActorRef<Answer> replyTo) implements Public {
+  record Start(boolean takeOver, Optional<GiveUp> giveUp, ActorRef<Answer> replyTo)
+      implements Public {
     public Start(ActorRef<Answer> replyTo) {
-      this(false, replyTo);
+      this(false, Optional.empty(), replyTo);
+    }
+  }
+
+  /**
+   * Spares that do not come back.
+   *
+   * @param blocks how many blocks a person accepts to lose with them; without it nothing is given
+   *     up, and the answer says how many it would be
+   */
+  record GiveUp(Set<Integer> spares, OptionalLong blocks) {
+    public GiveUp {
+      spares = Set.copyOf(spares);
     }
   }
 

@@ -203,7 +203,7 @@ final class FormChange {
       return List.of();
     }
     if (result != CommitResult.COMMITTED) {
-      end(new Answer.Refused("it could not be made durable: " + sentence));
+      end(Serving.notDurable(result, sentence));
     } else if (to == Form.ADOPT) {
       write(ByteBuffer.allocate(CopyLayout.UNIT_BYTES));
     } else {

@@ -683,7 +683,7 @@ final class Serving {
     return List.of();
   }
 
-  private static Answer notDurable(RelocatorCommand.CommitResult result, String sentence) {
+  static Answer notDurable(RelocatorCommand.CommitResult result, String sentence) {
     return result == RelocatorCommand.CommitResult.INDETERMINATE
         ? new Answer.InDoubt(
             "nobody knows yet whether it is durable: "

@@ -56,8 +56,9 @@ final class SpareChange {
    * @param comes the disk of a further spare
    * @param leaves the number of the spare that is to be left, or {@link #NONE}
    * @param givenUp what the left one does not give is lost
+   * @param gone and it is not there, so that it gives nothing
    */
-  record Wanted(Optional<DiskAddress> comes, int leaves, boolean givenUp) {}
+  record Wanted(Optional<DiskAddress> comes, int leaves, boolean givenUp, boolean gone) {}
 
   private final Run run;
   private final DeviceImage image;
@@ -359,6 +360,9 @@ final class SpareChange {
       changes.add(
           new Change.SpareStateChanged(
               wanted.leaves(), wanted.givenUp() ? SpareState.LOST : SpareState.EVACUATING));
+      if (wanted.gone()) {
+        changes.add(GivingUp.gone(wanted.leaves()));
+      }
     }
     Commits.Purpose purpose = new Commits.Purpose.SpareChange();
     if (moves().counts().isEmpty()) {

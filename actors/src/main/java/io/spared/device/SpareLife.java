@@ -96,19 +96,23 @@ final class SpareLife {
       ranges.giveBackAll(stranger);
     }
     ranges.resume();
-    for (SpareMember member : image.spares().values()) {
-      if (member.state() != SpareState.IN_SERVICE && evacuation == null) {
-        beginLeaving(member);
-      }
-      lookWhetherItFails(member.index());
-    }
+    leaveNext();
+    image.spares().keySet().forEach(this::lookWhetherItFails);
+  }
+
+  /** Of those that are to be left, one at a time. */
+  private void leaveNext() {
+    image.spares().values().stream()
+        .filter(member -> evacuation == null && member.state() != SpareState.IN_SERVICE)
+        .findFirst()
+        .ifPresent(this::beginLeaving);
   }
 
   // Changes.
 
   /** A further spare, in the stead of another where one is to be left. */
   void add(DiskAddress address, int leaves, ActorRef<Answer> asker) {
-    begin(new SpareChange.Wanted(Optional.of(address), leaves, false), asker);
+    begin(new SpareChange.Wanted(Optional.of(address), leaves, false, false), asker);
   }
 
   /** The spare is left; answered when that has begun. */
@@ -117,15 +121,21 @@ final class SpareLife {
     if (going != null && going.index() == index) {
       if (givenUp && !going.isGivenUp()) {
         commits.ask(
-            List.of(new Change.SpareStateChanged(index, SpareState.LOST)),
-            new Commits.Purpose.LeavingChanged(index, asker),
-            run.nowNanos());
+            givenUp(index), new Commits.Purpose.LeavingChanged(index, asker), run.nowNanos());
       } else {
         asker.tell(new Answer.Done("spare " + index + ": " + going.sentence()));
       }
       return;
     }
-    begin(new SpareChange.Wanted(Optional.empty(), index, givenUp), asker);
+    boolean gone = givenUp && !serving.spares().containsKey(index);
+    begin(new SpareChange.Wanted(Optional.empty(), index, givenUp, gone), asker);
+  }
+
+  private List<Change> givenUp(int index) {
+    Change lost = new Change.SpareStateChanged(index, SpareState.LOST);
+    return serving.spares().containsKey(index)
+        ? List.of(lost)
+        : List.of(lost, GivingUp.gone(index));
   }
 
   private void begin(SpareChange.Wanted wanted, ActorRef<Answer> asker) {
@@ -407,6 +417,7 @@ final class SpareLife {
     failed.remove(index);
     serving.scrubbing().restart();
     serving.askMetadata();
+    leaveNext();
     return inOrder(index);
   }
 
@@ -519,7 +530,7 @@ final class SpareLife {
     for (int index : failed) {
       if (image.spares().containsKey(index) && triedToLeave.add(index)) {
         begin(
-            new SpareChange.Wanted(Optional.empty(), index, false),
+            new SpareChange.Wanted(Optional.empty(), index, false, false),
             run.inbox(
                 Answer.class,
                 run.unique("leaving"),

@@ -226,8 +226,12 @@ public final class CopyChoice {
               + spare.spareId()
               + ", last seen as "
               + spare.evidence().identity().kernelName()
-              + ") is in service and not there; attach it: no command starts a device without it,"
-              + " since blocks of it may be there alone",
+              + ") is in service and not there; attach it, since blocks may be there alone; if it"
+              + " never comes back, spared ctl start "
+              + best.header().name()
+              + " --without-spare "
+              + spare.index()
+              + " says what is lost without it",
           doubts,
           grounds);
     }
@@ -328,7 +332,7 @@ public final class CopyChoice {
   private static void doubt(
       boolean consented, String sentence, List<String> doubts, List<String> grounds) {
     if (consented) {
-      grounds.add("allowed by a person: " + sentence);
+      grounds.add(CopyVerdict.ALLOWED + sentence);
     } else {
       doubts.add(sentence);
     }

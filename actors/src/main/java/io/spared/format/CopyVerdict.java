@@ -16,6 +16,9 @@ public record CopyVerdict(
     List<CopyFinding> findings,
     Optional<Position> position,
     List<Integer> winners) {
+  /** How a reason begins that a person's consent made one. */
+  public static final String ALLOWED = "allowed by a person: ";
+
   public CopyVerdict {
     reasons = List.copyOf(reasons);
     findings = List.copyOf(findings);

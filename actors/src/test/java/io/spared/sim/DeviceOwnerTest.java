@@ -39,7 +39,7 @@ final class DeviceOwnerTest {
       rig.moveTo(OTHER);
       assertRefused(rig, a);
 
-      rig.command(a, replyTo -> new DeviceCommand.Start(true, replyTo));
+      rig.command(a, replyTo -> new DeviceCommand.Start(true, java.util.Optional.empty(), replyTo));
 
       assertThat(rig.until(a::serves, SOON)).as("%s", a).isTrue();
       assertThat(a.epoch()).as("refused before anything was written").isEqualTo(epoch + 1);

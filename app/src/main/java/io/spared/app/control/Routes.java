@@ -19,6 +19,7 @@ import io.spared.ffi.disk.ByteSize;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.system.IoFlusher;
 import io.spared.format.Form;
+import io.spared.format.SpareMember;
 import io.spared.host.HostCommand;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -33,6 +34,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
@@ -355,11 +359,22 @@ public final class Routes {
     return switch (action) {
       case "start" -> {
         boolean takeOver = body.path("takeOver").asBoolean(false);
+        Optional<DeviceCommand.GiveUp> giveUp = giveUp(body);
         yield ask(
             name,
-            takeOver ? "start --take-over" : action,
+            action
+                + (takeOver ? " --take-over" : "")
+                + giveUp
+                    .map(spares ->
+                        " --without-spare "
+                            + spares.spares()
+                            + spares.blocks().stream()
+                                .mapToObj(blocks -> " --accept-loss " + blocks)
+                                .findFirst()
+                                .orElse(""))
+                    .orElse(""),
             json,
-            replyTo -> new DeviceCommand.Start(takeOver, replyTo));
+            replyTo -> new DeviceCommand.Start(takeOver, giveUp, replyTo));
       }
       case "stop" ->
           AskPattern.<HostCommand, Answer>ask(
@@ -411,6 +426,30 @@ public final class Routes {
                   new DeviceCommand.InjectFault(text(body, "disk"), text(body, "rule"), replyTo));
       default -> done(refusal(404, action + ": there is no such command", json));
     };
+  }
+
+  private static Optional<DeviceCommand.GiveUp> giveUp(JsonNode body) {
+    JsonNode named = body.path("withoutSpares");
+    JsonNode blocks = body.path("acceptLoss");
+    Set<Integer> spares = new TreeSet<>();
+    for (JsonNode spare : named) {
+      if (!spare.isIntegralNumber() || spare.asInt() < 0 || spare.asInt() > SpareMember.INDEX_MAX) {
+        throw new BadRequest("withoutSpares has numbers of spares, such as [1], not " + spare);
+      }
+      spares.add(spare.asInt());
+    }
+    if (spares.isEmpty() && (!named.isMissingNode() || !blocks.isMissingNode())) {
+      throw new BadRequest("which spare? name its number, such as {\"withoutSpares\": [1]}");
+    }
+    if (!blocks.isMissingNode() && (!blocks.canConvertToLong() || blocks.asLong() < 0)) {
+      throw new BadRequest("acceptLoss is a number of blocks, not " + blocks);
+    }
+    return spares.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new DeviceCommand.GiveUp(
+                spares,
+                blocks.isMissingNode() ? OptionalLong.empty() : OptionalLong.of(blocks.asLong())));
   }
 
   private CompletionStage<HttpResponse> replace(String name, JsonNode body, boolean json) {

@@ -26,6 +26,9 @@ public final class Ctl {
   /** There is no such device. */
   static final int NO_SUCH_DEVICE = 4;
 
+  /** Nobody knows yet whether it was done. */
+  static final int IN_DOUBT = 5;
+
   /** What picocli has where an annotation gives no name: the method's own is meant. */
   private static final String UNNAMED = "<main class>";
 

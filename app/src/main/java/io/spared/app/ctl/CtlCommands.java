@@ -5,6 +5,7 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +32,7 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong",
       "3:no daemon answers",
       "4:no such device",
+      "5:nobody knows yet whether it was done; see the device's status",
       "check has codes of its own: 0 healthy, 1 repairable or repaired, 2 damaged, 3 unusable"
     })
 final class CtlCommands {
@@ -108,18 +110,45 @@ final class CtlCommands {
               description =
                   "although another host owns it and has not stopped it: that host must be dead,"
                       + " or both write")
-          boolean takeOver)
+          boolean takeOver,
+      @Option(
+              names = "--without-spare",
+              split = ",",
+              paramLabel = "N",
+              description =
+                  "gives up a spare that never comes back; refused with what is lost with it,"
+                      + " unless that is accepted")
+          @Nullable List<String> without,
+      @Option(
+              names = "--accept-loss",
+              paramLabel = "BLOCKS",
+              description = "with --without-spare: how many blocks are lost, as the refusal said")
+          @Nullable Long acceptLoss)
       throws CtlException {
-    if (main == null) {
-      return show("POST", device(name) + "/start", Json.object(Map.of("takeOver", takeOver)));
+    if (acceptLoss != null && (without == null || acceptLoss < 0)) {
+      throw new CtlException(
+          Ctl.USAGE, "--accept-loss BLOCKS goes with --without-spare, and is not negative");
     }
-    if (takeOver) {
+    if (main == null) {
+      Map<String, Object> body = new LinkedHashMap<>();
+      body.put("takeOver", takeOver);
+      if (without != null) {
+        body.put("withoutSpares", numbers(without));
+        putIfGiven(body, "acceptLoss", acceptLoss);
+      }
+      return show("POST", device(name) + "/start", Json.object(body));
+    }
+    if (takeOver || without != null) {
+      String option = takeOver ? "--take-over" : "--without-spare";
       throw new CtlException(
           Ctl.REFUSED,
-          "--take-over is for a device that the daemon knows; start it with --main and --spare,"
+          option
+              + " is for a device that the daemon knows; start it with --main and --spare,"
               + " see why it is refused, then spared ctl start "
               + name
-              + " --take-over");
+              + " "
+              + option
+              + (takeOver ? "" : " " + String.join(",", without)));
     }
     Map<String, Object> body = new LinkedHashMap<>();
     body.put("name", name);
@@ -135,7 +164,25 @@ final class CtlCommands {
     return show("POST", "/v1/devices", Json.object(body));
   }
 
-  private static void putIfGiven(Map<String, Object> body, String name, @Nullable Integer value) {
+  private static List<Integer> numbers(List<String> spares) throws CtlException {
+    List<Integer> numbers = new ArrayList<>();
+    for (String spare : spares) {
+      numbers.add(number(spare));
+    }
+    return numbers;
+  }
+
+  /** A spare's, as status shows it: 0 or spare-0. */
+  private static int number(String spare) throws CtlException {
+    String number = spare.startsWith("spare-") ? spare.substring("spare-".length()) : spare;
+    if (!number.matches("[0-9]{1,2}")) {
+      throw new CtlException(
+          Ctl.USAGE, spare + ": name a spare by its number, such as 0 or spare-0");
+    }
+    return Integer.parseInt(number);
+  }
+
+  private static void putIfGiven(Map<String, Object> body, String name, @Nullable Number value) {
     if (value != null) {
       body.put(name, value);
     }
@@ -236,16 +283,11 @@ final class CtlCommands {
               description = "for a spare that does not come back: what it does not give is lost")
           boolean giveUp)
       throws CtlException {
-    String number = spare.startsWith("spare-") ? spare.substring("spare-".length()) : spare;
-    if (!number.matches("[0-9]{1,2}") || (cancel && giveUp)) {
-      throw new CtlException(
-          Ctl.USAGE,
-          cancel && giveUp
-              ? "--cancel and --give-up do not go together"
-              : spare + ": name a spare by its number, such as 0 or spare-0");
+    if (cancel && giveUp) {
+      throw new CtlException(Ctl.USAGE, "--cancel and --give-up do not go together");
     }
     Map<String, Object> body = new LinkedHashMap<>();
-    body.put("spare", Integer.parseInt(number));
+    body.put("spare", number(spare));
     body.put("cancel", cancel);
     body.put("giveUp", giveUp);
     return show("POST", device(name) + "/evacuate", Json.object(body));
@@ -533,7 +575,11 @@ final class CtlCommands {
     if (status >= 200 && status < 300) {
       return Ctl.DONE;
     }
-    return status == 404 ? Ctl.NO_SUCH_DEVICE : Ctl.REFUSED;
+    return switch (status) {
+      case 404 -> Ctl.NO_SUCH_DEVICE;
+      case 504 -> Ctl.IN_DOUBT;
+      default -> Ctl.REFUSED;
+    };
   }
 
   private static String device(String name) {
