@@ -32,12 +32,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A spare that went back. A commit counts only when a copy on every spare in service holds it,
  * and a record is begun when the one before counts. So a spare in service misses at most the last
- * record, and one more for each later start, whose first record may not have counted either. If all
- * its copies were read to their ends and miss more, the disk is as it was earlier, its slots too: a
- * person decides, before anything is written to it. A disk that went back by less than that cannot
- * be told from a crash. The other way round, a spare whose only copy is still to be placed there,
- * or has lost its last record to a fault after a crash, can look like a disk that went back; then
- * too a person decides ({@code ctl repair}), since old slots would be worse.
+ * record, and one more for each later start, whose first record may not have counted either. The
+ * copy that held the others may be one that is being placed elsewhere: until the placing counts
+ * what stands at its former place stays, and is read too. A disk goes back as a whole, so if all
+ * that stands on the spare, there as well, was read to its end, no seal that could not be read
+ * hides a newer area, and all misses more, the disk is as it was earlier, its slots too: a person
+ * decides, before anything is written to it. A disk that went back by less than that cannot be told
+ * from a crash. The other way round, a spare that has lost its last record to a fault after a crash
+ * can look like a disk that went back; then too a person decides ({@code ctl repair}), since old
+ * slots would be worse.
  *
  * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
  * holds it, and no other commit begins before it does. So when fewer than a majority of the new
@@ -248,6 +251,7 @@ public final class CopyChoice {
           readings.stream()
               .filter(reading -> placedAs(reading, best, placement).equals(Optional.of(place)))
               .findFirst()
+              .filter(reading -> !reading.mayHoldMore())
               .flatMap(CopyReading::best)
               .filter(area -> area.isTailKnown() && area.damage().isEmpty());
       if (own.isEmpty()) {
@@ -258,6 +262,20 @@ public final class CopyChoice {
     }
     if (most == null) {
       return Optional.empty();
+    }
+    for (CopyReading former : readings) {
+      if (!former.spareId().equals(spare.spareId())
+          || placedAs(former, best, placement).isPresent()) {
+        continue;
+      }
+      Optional<AreaReading> left = former.best();
+      boolean known = left.map(AreaReading::isTailKnown).orElse(true);
+      if (!known || former.mayHoldMore() || former.kind() == CopyReading.Kind.UNREADABLE) {
+        return Optional.empty();
+      }
+      if (left.isPresent() && left.get().tail().compareTo(most) > 0) {
+        most = left.get().tail();
+      }
     }
     long starts = best.tail().epoch().counter() - most.epoch().counter();
     return best.tail().sequence() - most.sequence() > 1 + starts

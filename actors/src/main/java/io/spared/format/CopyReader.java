@@ -41,6 +41,9 @@ public final class CopyReader implements Reading {
   /** The newest area whose seal is whole and whose header is not. */
   private long lostGeneration = Long.MIN_VALUE;
 
+  private CopyReading.@Nullable Sealed newestSealed;
+  private boolean mayHoldMore;
+
   private @Nullable Superblock superblock;
   private @Nullable CopyReading result;
 
@@ -147,9 +150,12 @@ public final class CopyReader implements Reading {
   @Override
   public void failed(String reason) {
     switch (phase) {
-      case SUPERBLOCK ->
-          end(CopyReading.Kind.UNREADABLE, "superblock: it cannot be read: " + reason);
+      case SUPERBLOCK -> {
+        mayHoldMore = true;
+        end(CopyReading.Kind.UNREADABLE, "superblock: it cannot be read: " + reason);
+      }
       case SEAL -> {
+        mayHoldMore = true;
         troubles.add("seal of area " + area + ": it cannot be read: " + reason);
         nextArea();
       }
@@ -219,6 +225,9 @@ public final class CopyReader implements Reading {
     try {
       Seal read = Seal.read(bytes, superblock(), area);
       seal = read;
+      if (newestSealed == null || newestSealed.generation() < read.generation()) {
+        newestSealed = new CopyReading.Sealed(area, read.generation());
+      }
       headerChunksLeft = read.headerChunks();
       headerChanges.clear();
       chainChecksum = Seal.checkpointChainStart(read.buildId());
@@ -432,7 +441,9 @@ public final class CopyReader implements Reading {
                     .map(read ->
                         read.seal().generation() < lostGeneration ? read.behindLostArea() : read)
                     .toList()
-                : List.of());
+                : List.of(),
+            Optional.ofNullable(newestSealed),
+            mayHoldMore);
     phase = Phase.DONE;
   }
 }

@@ -11,6 +11,8 @@ import java.util.UUID;
  * @param spareId the spare on which was read
  * @param superblock there when kind is READ
  * @param areas those with a whole seal and header, best first
+ * @param newestSealed the newest area with a whole seal, whether its header can be read or not
+ * @param mayHoldMore its superblock or a seal could not be read, so that more may stand there
  */
 public record CopyReading(
     UUID spareId,
@@ -18,7 +20,12 @@ public record CopyReading(
     Kind kind,
     String sentence,
     Optional<Superblock> superblock,
-    List<AreaReading> areas) {
+    List<AreaReading> areas,
+    Optional<Sealed> newestSealed,
+    boolean mayHoldMore) {
+  /** An area with a whole seal. */
+  public record Sealed(int area, long generation) {}
+
   /** What stands there. */
   public enum Kind {
     /** A copy of the device with at least one usable area. */
@@ -45,7 +52,8 @@ public record CopyReading(
   }
 
   static CopyReading without(UUID spareId, long offsetBytes, Kind kind, String sentence) {
-    return new CopyReading(spareId, offsetBytes, kind, sentence, Optional.empty(), List.of());
+    return new CopyReading(
+        spareId, offsetBytes, kind, sentence, Optional.empty(), List.of(), Optional.empty(), false);
   }
 
   /** For a disk that is known to hold a copy and is not there. */
@@ -68,6 +76,8 @@ public record CopyReading(
         superblock,
         areas.stream()
             .map(reading -> reading.seal().area() == area ? reading.damaged(why) : reading)
-            .toList());
+            .toList(),
+        newestSealed,
+        mayHoldMore);
   }
 }

@@ -26,13 +26,18 @@ import org.jspecify.annotations.Nullable;
  * written, the log gets every commit after the checkpoint's base, the seal is written, and the
  * superblock where it was damaged.
  *
- * <p>At every moment the copy's other area is what it was, so whatever happens here takes nothing
- * away; and the new area counts from the moment its seal is durable, when it already holds every
- * commit that the writer has given out. While the seal is being written a copy in step gets no
- * commits: its old area would be ahead of the new one, which has the higher generation.
+ * <p>At every moment the copy's other area is what it was, and that is the newest one that was ever
+ * seen sealed there, by the load, by the look before a repair, or written here: what cannot be read
+ * just now may be read at the next start. So whatever happens here takes nothing away; and the new
+ * area counts from the moment its seal is durable, when it already holds every commit that the
+ * writer has given out. While the seal is being written a copy in step gets no commits: its old
+ * area would be ahead of the new one, which has the higher generation.
  */
 final class Build {
   static final int BUFFER_BYTES = 128 * 1024;
+
+  /** So often a place is looked at whose superblock or seals cannot be read. */
+  private static final int LOOKS_MAX = 3;
 
   /** Hears how it ended, unless it was cancelled. */
   interface Owner {
@@ -53,6 +58,7 @@ final class Build {
   private final Lane lane;
   private final DiskPort port;
   private int area;
+  private int looks;
   private @Nullable AreaBuilder builder;
   private @Nullable LogAppender log;
   private @Nullable Seal seal;
@@ -82,9 +88,14 @@ final class Build {
     if (repair) {
       inspect();
     } else {
-      area = context.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();
-      wipe();
+      wipeAside();
     }
+  }
+
+  private void wipeAside() {
+    int active = copy.activeArea();
+    area = active < 0 ? copy.attempts % 2 : context.rules().buildsAside() ? 1 - active : active;
+    wipe();
   }
 
   /** The commit after which retained commits are needed. */
@@ -145,17 +156,23 @@ final class Build {
     copy.superblockDamaged =
         !found.superblock().map(copy.superblock::equals).orElse(false)
             || found.kind() != CopyReading.Kind.READ;
+    found
+        .newestSealed()
+        .ifPresent(seen -> {
+          copy.sawSealed(seen);
+          context.history().sawGeneration(seen.generation());
+        });
+    if (found.mayHoldMore() && ++looks < LOOKS_MAX) {
+      inspect();
+      return;
+    }
     Optional<AreaReading> best = found.best();
     if (canRejoin(found)) {
       end(Optional.of(LogAppender.after(copy.superblock, best.orElseThrow())));
       return;
     }
-    area =
-        best.map(known ->
-                context.rules().buildsAside() ? 1 - known.seal().area() : known.seal().area())
-            .orElse(copy.activeArea() >= 0 ? 1 - copy.activeArea() : copy.attempts % 2);
     if (found.superblock().isPresent() || image().form() == Form.SELF_SPARE) {
-      wipe();
+      wipeAside();
       return;
     }
     UnitReading head = new UnitReading(0);
@@ -190,7 +207,7 @@ final class Build {
     if (another.isPresent()) {
       owner.fence(copy, another.get() + " stands on its spare");
     } else {
-      wipe();
+      wipeAside();
     }
   }
 
@@ -305,7 +322,15 @@ final class Build {
       return;
     }
     bytes.put(0, made.write(), 0, Seal.BYTES);
-    put(made.offsetBytes(), Seal.BYTES, this::writeSuperblock);
+    put(made.offsetBytes(), Seal.BYTES, this::sealed);
+  }
+
+  private void sealed() {
+    Seal made = seal;
+    if (made != null) {
+      copy.sawSealed(new CopyReading.Sealed(area, made.generation()));
+    }
+    writeSuperblock();
   }
 
   private void writeSuperblock() {

@@ -149,6 +149,7 @@ final class Copies {
       copy.stale("no copy was found where it should stand");
       return;
     }
+    found.get().newestSealed().ifPresent(copy::sawSealed);
     Optional<AreaReading> best = found.get().best();
     if (best.isEmpty()) {
       copy.stale(found.get().sentence());

@@ -2,6 +2,7 @@ package io.spared.metadata;
 
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.CopyPlace;
+import io.spared.format.CopyReading;
 import io.spared.format.LogAppender;
 import io.spared.format.Position;
 import io.spared.format.Superblock;
@@ -23,6 +24,9 @@ final class Copy {
 
   /** The log that takes commits; null when no area is known to be whole. */
   @Nullable LogAppender appender;
+
+  /** The newest area that was ever seen sealed here: nothing is built over it. */
+  private CopyReading.@Nullable Sealed newestSealed;
 
   /** The last commit that is durable here; NONE when what stands here cannot be trusted. */
   Position durable = Position.NONE;
@@ -77,9 +81,16 @@ final class Copy {
     return durable.sequence() >= sequence;
   }
 
+  void sawSealed(CopyReading.Sealed seen) {
+    CopyReading.Sealed known = newestSealed;
+    if (known == null || known.generation() < seen.generation()) {
+      newestSealed = seen;
+    }
+  }
+
   /** The area that is not to be overwritten, or -1. */
   int activeArea() {
-    LogAppender log = appender;
-    return log == null ? -1 : log.seal().area();
+    CopyReading.Sealed known = newestSealed;
+    return known == null ? -1 : known.area();
   }
 }

@@ -86,7 +86,7 @@ final class History {
   }
 
   void sawGeneration(long generation) {
-    lastGeneration = generation;
+    lastGeneration = Math.max(lastGeneration, generation);
   }
 
   long nextGeneration() {

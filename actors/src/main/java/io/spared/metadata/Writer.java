@@ -197,8 +197,8 @@ final class Writer {
     history.adopt(loaded.get());
     history.sawGeneration(
         readings.stream()
-            .flatMap(reading -> reading.areas().stream())
-            .mapToLong(area -> area.seal().generation())
+            .flatMap(reading -> reading.newestSealed().stream())
+            .mapToLong(CopyReading.Sealed::generation)
             .max()
             .orElse(0));
     copies.adopt(loaded.get(), false);

@@ -46,9 +46,43 @@ class CopyChoiceTest {
     CopyVerdict verdict = choose(device);
     assertThat(verdict.decision()).isEqualTo(Decision.NEEDS_PERSON);
     assertThat(verdict.reasons()).anyMatch(reason -> reason.contains("is as it was earlier"));
-    // What cannot be read says nothing.
+    // What cannot be read says nothing: a newer area may stand behind that seal.
+    CopyPlace place = device.place(3);
+    device
+        .disk(3)
+        .makeUnreadable(place.offsetBytes() + device.placement().layout().areaOffsetBytes(1));
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
+  void aSpareOfWhichACopyIsDamagedMayBeAsNewAsTheOthers() throws Exception {
+    TestDevice device = device(2);
+    for (int block = 8; block < 10; block++) {
+      device.commit(Set.of(0, 2, 4), new Change.Remapped(block, 0, block, LostBits.NONE));
+    }
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
     device.disk(1).wipe(device.place(1).offsetBytes(), 4096);
     assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
+  void aSpareWhoseOnlyCopyInStepIsBeingPlacedElsewhereIsNotOlder() throws Exception {
+    TestDevice device = device(2);
+    // On the second spare stand copies 1 and 3; only 1 is in step, and it moves to the first.
+    for (int block = 8; block < 12; block++) {
+      device.commit(Set.of(0, 1, 2, 4), new Change.Remapped(block, 0, block, LostBits.NONE));
+    }
+    List<CopyReading> former = List.of(device.readings().get(1));
+    List<CopyPlace> places = new ArrayList<>(device.placement().places());
+    places.set(1, new CopyPlace(1, 0, places.get(0).offsetBytes() + 4 * Extent.UNIT_BYTES));
+    Placement anew = new Placement(device.placement().layout(), places);
+    Position placing = device.commit(Set.of(0, 2, 4), new Change.CopiesPlaced(anew));
+    CopyVerdict verdict = choose(device, former);
+    assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
+    assertThat(verdict.position()).contains(placing);
+    // A commit after it can only be there when the placing was durable on every spare.
+    device.commit(Set.of(0, 2, 4), new Change.Remapped(19, 0, 19, LostBits.NONE));
+    assertThat(choose(device, former).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
   @Test

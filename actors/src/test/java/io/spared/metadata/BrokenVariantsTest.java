@@ -161,7 +161,9 @@ class BrokenVariantsTest {
             reading.kind(),
             reading.sentence(),
             reading.superblock(),
-            areas.subList(1, 2));
+            areas.subList(1, 2),
+            reading.newestSealed(),
+            reading.mayHoldMore());
   }
 
   @Test

@@ -10,6 +10,7 @@ import io.spared.format.SpareState;
 import io.spared.format.TestDevice;
 import io.spared.metadata.MetadataReply.CopyState;
 import io.spared.metadata.MetadataReply.State;
+import io.spared.sim.SimDrive;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -83,13 +84,33 @@ class RepairTest {
     scrub(device);
     long sector = device.place(1).offsetBytes() / 512;
     long sectors = device.layout.copyBytes() / 512;
-    device.drives.get(spare).addDefect(sector, (int) sectors, io.spared.sim.SimDrive.Defect.DEAD);
+    device.drives.get(spare).addDefect(sector, (int) sectors, SimDrive.Defect.DEAD);
     device.until(() -> device.events(MetadataEvent.RepairFailed.class).size() >= 3);
     List<MetadataEvent.RepairFailed> failures = device.events(MetadataEvent.RepairFailed.class);
     assertThat(failures.get(0).attempts()).isEqualTo(1);
     assertThat(failures.get(2).limitReached()).isTrue();
     device.drives.get(spare).clearDefects();
     comesBackWhole(device);
+  }
+
+  /** What cannot be read now may be read at the next start, and may be all that its spare holds. */
+  @Test
+  void aRepairLeavesTheNewestAreaAloneThoughItsHeaderCannotBeRead() {
+    WriterHarness device = device(35, 2);
+    device.writer.checkpoint();
+    device.until(() -> device.status().checkpoints() >= 5);
+    SimDrive drive = device.drives.get(device.place(1).spare());
+    long place = device.place(1).offsetBytes();
+    long older = place + device.layout.checkpointOffsetBytes(0);
+    long newest = place + device.layout.checkpointOffsetBytes(1);
+    drive.addDefect(older / 512, 8, SimDrive.Defect.UNWRITABLE);
+    drive.addDefect(newest / 512, 8, SimDrive.Defect.DEAD);
+    scrub(device);
+    device.until(() -> device.events(MetadataEvent.RepairFailed.class).size() >= 2);
+    drive.clearDefects();
+    device.restart(true);
+    assertThat(device.load()).isInstanceOf(MetadataReply.Loaded.class);
+    assertThat(device.status().copies().get(1).state()).isEqualTo(CopyState.IN_STEP);
   }
 
   @Test

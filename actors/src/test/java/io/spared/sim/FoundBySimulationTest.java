@@ -76,6 +76,15 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void aRepairThatCannotReadTheNewestAreaForAMomentDoesNotMakeItsSpareAnOlderOne() {
+    // No shorter script was found: single reads and writes have to fail, each at its moment.
+    SimResult result =
+        CoreRun.run(20261503, CoreCampaign.options("daemon"), Set.of(0, 1, 2, 6, 7), 0);
+    assertThat(result.violation()).isNull();
+    assertThat(result.coverage().count("script.ADD_SPARE")).isPositive();
+  }
+
+  @Test
   void whoDoubtsADiskThatHasGoneMeanwhileIsAnswered() {
     List<SimAction> actions = new ArrayList<>();
     for (int i = 0; i < 12; i++) {
