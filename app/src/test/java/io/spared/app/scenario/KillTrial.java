@@ -66,6 +66,7 @@ public final class KillTrial implements AutoCloseable {
   private static final int SECTOR_BYTES = SectorTruth.SECTOR_BYTES;
   private static final int BAD_PLACES = 6;
   private static final int SPOILED_MAX = 12;
+  private static final int HELD = 4;
 
   private final Path directory;
   private final Disks disks;
@@ -219,6 +220,15 @@ public final class KillTrial implements AutoCloseable {
       load.writeMore(100);
       spoil();
       load.writeMore(200 + random.nextInt(600));
+      if (!disks.isRemote()) {
+        // On a slow machine those that meet a bad place may all be under way still.
+        while (remapped() == 0) {
+          load.writeMore(50);
+        }
+        // And all that are under way may be answered before the kill, but for these.
+        control("fault", "a", "main", "write", "delay=60s", "times=" + HELD);
+        load.writeMore(100);
+      }
       daemon.orElseThrow().kill();
       Files.deleteIfExists(directory.resolve("faults"));
       boolean powerLost = disks.isRemote();

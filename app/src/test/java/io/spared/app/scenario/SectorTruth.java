@@ -124,32 +124,43 @@ final class SectorTruth {
   void found(int first, ByteBuffer bytes, int count, boolean powerWasLost) {
     for (int i = 0; i < count; i++) {
       int sector = first + i;
-      int at = i * SECTOR_BYTES;
-      int number = bytes.getInt(at + 4);
-      int atLeast = powerWasLost ? durable[sector] : acknowledged[sector];
-      if (!isWhole(bytes, at, sector, number)) {
-        throw new AssertionError("sector " + sector + " holds what was never written to it");
-      }
-      if (number < atLeast || number > asked[sector]) {
-        throw new AssertionError(
-            "sector "
-                + sector
-                + " holds write "
-                + number
-                + ", but "
-                + atLeast
-                + " was "
-                + (powerWasLost ? "flushed" : "acknowledged")
-                + " and "
-                + asked[sector]
-                + " the last that was asked for");
-      }
+      int number = check(sector, bytes, i * SECTOR_BYTES, powerWasLost);
       asked[sector] = number;
       acknowledged[sector] = number;
       if (powerWasLost) {
         durable[sector] = number;
       }
     }
+  }
+
+  /** Checks what was read while power was lost: before that, or after. */
+  void foundAround(int first, ByteBuffer bytes, int count) {
+    for (int i = 0; i < count; i++) {
+      check(first + i, bytes, i * SECTOR_BYTES, true);
+    }
+  }
+
+  private int check(int sector, ByteBuffer bytes, int at, boolean powerWasLost) {
+    int number = bytes.getInt(at + 4);
+    int atLeast = powerWasLost ? durable[sector] : acknowledged[sector];
+    if (!isWhole(bytes, at, sector, number)) {
+      throw new AssertionError("sector " + sector + " holds what was never written to it");
+    }
+    if (number < atLeast || number > asked[sector]) {
+      throw new AssertionError(
+          "sector "
+              + sector
+              + " holds write "
+              + number
+              + ", but "
+              + atLeast
+              + " was "
+              + (powerWasLost ? "flushed" : "acknowledged")
+              + " and "
+              + asked[sector]
+              + " the last that was asked for");
+    }
+    return number;
   }
 
   private static void fill(ByteBuffer bytes, int at, int sector, int number) {

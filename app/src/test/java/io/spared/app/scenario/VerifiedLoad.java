@@ -148,11 +148,11 @@ final class VerifiedLoad implements AutoCloseable {
    */
   void goOnAndCheckAll(boolean afterLossOfPower) {
     long end = engine.nanoTime() + PATIENCE_NANOS;
+    powerWasLost = afterLossOfPower;
     while (underWay > 0) {
       turn(end, "going on after the restart");
     }
     checking = true;
-    powerWasLost = afterLossOfPower;
     for (int first = 0; first < truth.sectors(); first += SECTORS_MAX) {
       toRead.add(new int[] {first, Math.min(SECTORS_MAX, truth.sectors() - first)});
     }
@@ -167,6 +167,7 @@ final class VerifiedLoad implements AutoCloseable {
       turn(end, "reading all of it");
     }
     checking = false;
+    powerWasLost = false;
   }
 
   private void begin(Slot slot) {
@@ -246,7 +247,12 @@ final class VerifiedLoad implements AutoCloseable {
     } else if (slot.reads) {
       truth.readEnds(slot.first, slot.count);
       if (done) {
-        truth.found(slot.first, slot.buffer.bytes(), slot.count, false);
+        if (powerWasLost) {
+          // Answered before or after: it says nothing of what there is now.
+          truth.foundAround(slot.first, slot.buffer.bytes(), slot.count);
+        } else {
+          truth.found(slot.first, slot.buffer.bytes(), slot.count, false);
+        }
         checked++;
       }
     } else if (covered != null) {
