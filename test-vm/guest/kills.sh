@@ -83,11 +83,11 @@ mounted_over_kills() {
   note_pauses
 }
 
-# fio_over_kills ROUNDS: fio verifies what it writes, over kills, and sees no error.
+# fio_over_kills ROUNDS [OPTION VALUE…]: fio verifies what it writes, over kills, and sees no error.
 fio_over_kills() {
   local round load
   disk=$(ram_disk 128); at_end "losetup -d $disk"
-  serve_first t --queues 2 --depth 32
+  serve_first t --queues 2 --depth 32 "${@:2}"
   rm -f enough
   verify_until_enough > verify.out 2>&1 & load=$!; at_end "touch enough; kill -9 $load"
   for round in $(seq 1 "$1"); do

@@ -61,7 +61,9 @@ public record DeviceSettings(
     /** By the driver, into a buffer that every request in the queue has for good. */
     DRIVER,
     /** By the daemon, into a buffer taken when a request comes. */
-    DAEMON
+    DAEMON,
+    /** Not at all: the disks below read and write the kernel's pages (zero copy). */
+    NONE
   }
 
   /** How long things may take. */

@@ -4,6 +4,7 @@ import io.spared.disk.DiskNumber;
 import io.spared.ffi.Errno;
 import io.spared.ffi.engine.Completions;
 import io.spared.ffi.engine.Engine;
+import io.spared.ffi.engine.IoBuffer;
 import io.spared.ffi.engine.IoRequest;
 import io.spared.remap.TableReader;
 import java.util.ArrayDeque;
@@ -83,6 +84,7 @@ public final class DeviceQueue {
     this.queueId = context.queueId();
     this.host = host;
     Line waitForPart = new Line();
+    KernelPages pages = new KernelPages(host);
     turn = new Turn(engine, context.policy());
     requests = new Requests(context, turn, host);
     Requests known = requests;
@@ -100,8 +102,9 @@ public final class DeviceQueue {
     parts = new Parts(completions, context.policy().partsMax());
     fences = new Fences(context, parts);
     submission = new Submission(context, engine, disks, reader);
-    mirroring = new Mirroring(context, engine, disks, reader, parts, submission, waitForPart);
-    relocations = new Relocations(context);
+    mirroring =
+        new Mirroring(context, engine, disks, reader, parts, submission, pages, waitForPart);
+    relocations = new Relocations(context, pages);
     proofs =
         new Proofs((disk, errno, offset) ->
             context.report(new QueueReport.DiskDoubted(context.queueId(), disk, errno, offset)));
@@ -117,10 +120,21 @@ public final class DeviceQueue {
             mirroring,
             submission,
             relocations,
+            pages,
             waitForPart);
     isolations =
         new Isolations(
-            context, turn, reader, disks, fences, mirroring, submission, relocations, proofs, flow);
+            context,
+            turn,
+            reader,
+            disks,
+            fences,
+            mirroring,
+            submission,
+            relocations,
+            pages,
+            proofs,
+            flow);
     ends =
         new PartEnds(
             context, reader, disks, parts, fences, mirroring, submission, proofs, flow, isolations);
@@ -166,6 +180,16 @@ public final class DeviceQueue {
       return;
     }
     flow.begin(request);
+  }
+
+  /** Whether every disk moves the kernel's pages ({@link IoBuffer#hasMemory}). */
+  public boolean disksTakePages() {
+    return disks.takePages();
+  }
+
+  /** Whether the next request should come with the kernel's pages, if it can. */
+  public boolean takesPages() {
+    return mirroring.now == null && disks.takePages();
   }
 
   /** Requests submitted and not completed. */

@@ -23,6 +23,7 @@ final class Isolations {
   private final Mirroring mirroring;
   private final Submission submission;
   private final Relocations relocations;
+  private final KernelPages pages;
   private final Proofs proofs;
   private final RequestFlow flow;
   private final Cut cut;
@@ -40,6 +41,7 @@ final class Isolations {
       Mirroring mirroring,
       Submission submission,
       Relocations relocations,
+      KernelPages pages,
       Proofs proofs,
       RequestFlow flow) {
     this.context = context;
@@ -51,6 +53,7 @@ final class Isolations {
     this.mirroring = mirroring;
     this.submission = submission;
     this.relocations = relocations;
+    this.pages = pages;
     this.proofs = proofs;
     this.flow = flow;
     this.cut = new Cut(context.table(), context.geometry());
@@ -219,7 +222,7 @@ final class Isolations {
         }
         int disk = QueueDisks.diskOf(cut.place);
         DiskPort port = disks.port(disk);
-        if (port == null) {
+        if (port == null || !pages.suit(request, port)) {
           reader.end(version);
           request.fail(Errno.EIO, from, to - from);
           isolation.skipTo(to);

@@ -31,6 +31,7 @@ final class Mirroring {
   private final TableReader reader;
   private final Parts parts;
   private final Submission submission;
+  private final KernelPages pages;
   private final Line waitForPart;
   final Line waitForWindow = new Line();
   final Line waitForRecord = new Line();
@@ -52,6 +53,7 @@ final class Mirroring {
       TableReader reader,
       Parts parts,
       Submission submission,
+      KernelPages pages,
       Line waitForPart) {
     this.context = context;
     this.engine = engine;
@@ -59,6 +61,7 @@ final class Mirroring {
     this.reader = reader;
     this.parts = parts;
     this.submission = submission;
+    this.pages = pages;
     this.waitForPart = waitForPart;
   }
 
@@ -156,6 +159,11 @@ final class Mirroring {
     if (zeroes && !submission.takeZeroes()) {
       reader.end(version);
       request.fail(Errno.ENOMEM, from, cut.endBytes - from);
+      return true;
+    }
+    if (!pages.bringToMemory(request)) {
+      reader.end(version);
+      request.fail(Errno.EIO, from, cut.endBytes - from);
       return true;
     }
     DiskPort mirrorPort = port;

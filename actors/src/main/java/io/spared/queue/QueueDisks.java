@@ -52,6 +52,16 @@ final class QueueDisks {
     return ports[disk + 1];
   }
 
+  /** Whether all that are there move the kernel's pages. */
+  boolean takePages() {
+    for (DiskPort port : ports) {
+      if (port != null && !port.takesPages()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   int maxTransferBytes(int disk) {
     return maxTransferBytes[disk + 1];
   }

@@ -17,14 +17,16 @@ final class Relocations {
   private record Ticket(DeviceRequest request, long offsetBytes, long lengthBytes) {}
 
   private final QueueContext context;
+  private final KernelPages pages;
   private final int blockBytes;
   private final int blockShift;
   private final int sectorBytes;
   private final Map<Long, Ticket> tickets = new HashMap<>();
   private long nextTicket = 1;
 
-  Relocations(QueueContext context) {
+  Relocations(QueueContext context, KernelPages pages) {
     this.context = context;
+    this.pages = pages;
     this.blockBytes = context.geometry().blockBytes();
     this.blockShift = Integer.numberOfTrailingZeros(blockBytes);
     this.sectorBytes = context.geometry().sectorBytes();
@@ -34,8 +36,15 @@ final class Relocations {
     return tickets.size() >= MAX;
   }
 
-  /** Asks for the move of one block, with the bytes that are to be written there. */
+  /**
+   * Asks for the move of one block, with the bytes that are to be written there; without them that
+   * part of the write has failed.
+   */
   void ask(DeviceRequest request, long fromBytes, long toBytes, long failedPlace) {
+    if (!pages.bringToMemory(request)) {
+      request.fail(Errno.EIO, fromBytes, toBytes - fromBytes);
+      return;
+    }
     byte[] bytes = new byte[(int) (toBytes - fromBytes)];
     IoBuffer buffer = request.buffer;
     if (buffer != null && request.operation == DeviceRequest.Operation.WRITE) {

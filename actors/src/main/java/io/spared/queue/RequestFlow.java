@@ -31,6 +31,7 @@ final class RequestFlow {
   private final Mirroring mirroring;
   private final Submission submission;
   private final Relocations relocations;
+  private final KernelPages pages;
   private final Cut cut;
   private final int blockShift;
   private final Line waitForFence = new Line();
@@ -51,6 +52,7 @@ final class RequestFlow {
       Mirroring mirroring,
       Submission submission,
       Relocations relocations,
+      KernelPages pages,
       Line waitForPart) {
     this.context = context;
     this.turn = turn;
@@ -63,6 +65,7 @@ final class RequestFlow {
     this.mirroring = mirroring;
     this.submission = submission;
     this.relocations = relocations;
+    this.pages = pages;
     this.waitForPart = waitForPart;
     this.cut = new Cut(context.table(), context.geometry());
     this.blockShift = Integer.numberOfTrailingZeros(context.geometry().blockBytes());
@@ -200,7 +203,7 @@ final class RequestFlow {
   private boolean transfer(DeviceRequest request, long from, long version) {
     int disk = QueueDisks.diskOf(cut.place);
     DiskPort port = disks.port(disk);
-    if (port == null) {
+    if (port == null || !pages.suit(request, port)) {
       reader.end(version);
       request.fail(Errno.EIO, from, cut.endBytes - from);
       return true;

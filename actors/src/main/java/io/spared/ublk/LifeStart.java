@@ -13,10 +13,20 @@ final class LifeStart {
 
   private LifeStart() {}
 
-  static LifeStep featuresKnown(LifeState before, Set<UblkFeature> known) {
+  /** What zero copy needs: user copy for what the disks below cannot do with the pages. */
+  static final Set<UblkFeature> ZERO_COPY =
+      Set.of(UblkFeature.SUPPORT_ZERO_COPY, UblkFeature.AUTO_BUF_REG, UblkFeature.USER_COPY);
+
+  static LifeStep featuresKnown(LifeState before, Set<UblkFeature> known, UblkDeviceInfo wanted) {
     LifeState life = before.withFeatures(known);
     if (life.isEnding()) {
       return LifeEnd.end(life);
+    }
+    if (wanted.has(UblkFeature.AUTO_BUF_REG) && !known.containsAll(ZERO_COPY)) {
+      return LifeEnd.fail(
+          life,
+          "this kernel's ublk driver cannot do without copying (Linux 6.16 and later can); set"
+              + " copying = auto");
     }
     return life.recover()
         ? life.in(LifePhase.FINDING).asking(Command.GET_DEV_INFO)

@@ -40,6 +40,9 @@ final class Tag {
   boolean forcedUnitAccess;
   @Nullable IoBuffer buffer;
 
+  /** Where the driver puts the pages of this tag's requests, with zero copy. */
+  @Nullable IoBuffer pages;
+
   /** The data of a write are in the buffer. */
   boolean filled;
 

@@ -275,7 +275,10 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     want(features, UblkFeature.QUIESCE);
     want(features, UblkFeature.UPDATE_SIZE);
     want(features, UblkFeature.SAFE_STOP_DEV);
-    if (!byDriver()) {
+    if (settings.copying() == UblkSettings.Copying.BY_NOBODY) {
+      // Not left out where they are not offered: it is refused then.
+      features.addAll(LifeStart.ZERO_COPY);
+    } else if (!byDriver()) {
       want(features, UblkFeature.USER_COPY);
     }
     return UblkDeviceInfo.wanted(
@@ -300,7 +303,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     }
     return switch (settings.copying()) {
       case BY_DRIVER -> true;
-      case BY_DAEMON -> false;
+      case BY_DAEMON, BY_NOBODY -> false;
       case AUTOMATIC ->
           (long) settings.depth() * settings.largestRequestBytes() <= TAG_BUFFERS_BYTES_MAX;
     };
@@ -463,7 +466,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     if (open == null) {
       throw new IllegalStateException("queues without the character device");
     }
-    boolean byDriver = !info.has(UblkFeature.USER_COPY);
+    Moving moving = Moving.of(info);
     for (int index = 0; index < info.queues(); index++) {
       Ring ring = host.rings().ring(index % host.rings().count());
       if (!(ring.engine() instanceof DriverEngine queueEngine)) {
@@ -473,7 +476,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
           getContext()
               .spawn(
                   UblkQueue.create(
-                      queueEngine, open, index, byDriver, device, getContext().getSelf()),
+                      queueEngine, open, index, moving, device, getContext().getSelf()),
                   "queue-" + index,
                   ring.dispatcher());
       getContext().watch(queue);

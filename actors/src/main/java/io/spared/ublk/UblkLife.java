@@ -37,7 +37,9 @@ final class UblkLife {
     LifePhase phase = life.phase();
     return switch (fact) {
       case LifeFact.Features f ->
-          phase == LifePhase.FEATURES ? LifeStart.featuresKnown(life, f.features()) : life.stay();
+          phase == LifePhase.FEATURES
+              ? LifeStart.featuresKnown(life, f.features(), wanted)
+              : life.stay();
       case LifeFact.Found f ->
           phase == LifePhase.FINDING
               ? LifeStart.found(life, f.info(), f.serverLives(), wanted)
@@ -48,7 +50,7 @@ final class UblkLife {
               ? LifeStart.read(life, f.parameters(), parameters)
               : life.stay();
       case LifeFact.Done f -> done(life, f.command());
-      case LifeFact.Refused f -> refused(life, f.command(), f.errno());
+      case LifeFact.Refused f -> refused(life, f.command(), f.errno(), wanted);
       case LifeFact.Opened _ -> LifeStart.opened(life);
       case LifeFact.NotOpened f -> LifeStart.notOpened(life, f);
       case LifeFact.QueueFetching _ -> LifeStart.queueFetching(life);
@@ -106,7 +108,8 @@ final class UblkLife {
   }
 
   /** The driver refused, or did not answer in time. */
-  private static LifeStep refused(LifeState life, Command command, Errno errno) {
+  private static LifeStep refused(
+      LifeState life, Command command, Errno errno, UblkDeviceInfo wanted) {
     if (!isAwaited(life, command)) {
       return life.stay();
     }
@@ -115,7 +118,7 @@ final class UblkLife {
       // Kernels before 6.4 have no such question; they get a device with nothing special.
       case GET_FEATURES ->
           isUnknownCommand(errno)
-              ? LifeStart.featuresKnown(life, Set.of())
+              ? LifeStart.featuresKnown(life, Set.of(), wanted)
               : LifeEnd.fail(life, sentence);
       case GET_DEV_INFO -> LifeStart.notFound(life, errno);
       case ADD_DEV, GET_PARAMS, SET_PARAMS, START_DEV, END_USER_RECOVERY ->

@@ -44,6 +44,18 @@ import org.jspecify.annotations.Nullable;
  *   <li>A buffer that the driver may fill (fetched with the tag) is given back only when the tag is
  *       over; one that a failed request may still be written from or read into by the kernel is not
  *       used for the next request: the tag gets another.
+ *   <li><b>Pages of the kernel's</b> (zero copy) are read and written by no disk once their request
+ *       was answered, and by no disk's request that is another request's. The first half is the
+ *       driver's: it registers the pages of a request in a place of the ring's table before the
+ *       request comes here; a disk's request holds the registration from the moment the kernel
+ *       takes it up until its end; committing the tag takes the registration out of the table, and
+ *       the program is answered only when the last holder has ended. So a request that was given up
+ *       at its deadline may be committed at once, and is answered when the disk has let go. The
+ *       second half is kept here: a disk's request names a place, not pages, and may be taken up
+ *       again later (the rest of a short transfer, one that had no room). So the driver gets a
+ *       place with a tag only while no disk's request holds its {@link IoBuffer}; a tag whose place
+ *       is held gets another. Until that request has ended, the place stays empty, and whoever
+ *       names it meanwhile fails and touches nothing.
  *   <li>{@link FrontendMessage.QueueEnded} is told once, when no tag is with the driver and the
  *       descriptors are unmapped.
  * </ul>
@@ -65,7 +77,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   private final DriverEngine engine;
   private final UblkCharacterDevice file;
   private final int index;
-  private final boolean byDriver;
+  private final Moving moving;
   private final ActorRef<FrontendMessage> frontend;
   private final TimerScheduler<UblkQueueMessage> timers;
   private final Completions completions;
@@ -88,12 +100,12 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       DriverEngine engine,
       UblkCharacterDevice file,
       int index,
-      boolean byDriver,
+      Moving moving,
       ActorRef<DeviceCommand> device,
       ActorRef<FrontendMessage> frontend) {
     return Behaviors.setup(context ->
         Behaviors.withTimers(timers -> {
-          UblkQueue queue = new UblkQueue(context, timers, engine, file, index, byDriver, frontend);
+          UblkQueue queue = new UblkQueue(context, timers, engine, file, index, moving, frontend);
           device.tell(
               new DeviceCommand.OpenQueue(
                   "ublkb" + file.info().number() + " queue " + index,
@@ -110,14 +122,14 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       DriverEngine engine,
       UblkCharacterDevice file,
       int index,
-      boolean byDriver,
+      Moving moving,
       ActorRef<FrontendMessage> frontend) {
     super(context);
     this.timers = timers;
     this.engine = engine;
     this.file = file;
     this.index = index;
-    this.byDriver = byDriver;
+    this.moving = moving;
     this.frontend = frontend;
     ActorRef<UblkQueueMessage> self = context.getSelf();
     this.completions = new Completions(() -> self.tell(UblkQueueMessage.DriverReady.INSTANCE));
@@ -168,6 +180,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       if (tag.state == Tag.State.IN_DEVICE) {
         // Its buffer stays taken for ever: nobody knows any more who writes to it.
         tag.buffer = null;
+        tag.pages = null;
       }
       if (tag.isInHand()) {
         tag.answered = false;
@@ -221,34 +234,76 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     for (int i = 0; i < tags.length; i++) {
       tags[i] = new Tag(i, completions);
     }
-    if (byDriver && !takeTagBuffers(opened.depth())) {
+    if (!takeTagBuffers()) {
       return;
     }
     for (Tag tag : tags) {
       tag.state = Tag.State.WITH_DRIVER;
       withDriver++;
-      opened.fetch(tag.number, tag.command, tag.buffer);
+      opened.fetch(tag.number, tag.command, given(tag));
     }
     frontend.tell(new FrontendMessage.QueueFetching(index));
   }
 
-  private boolean takeTagBuffers(int depth) {
-    int bytes = file.info().maxIoBytes();
+  /** What the driver is given with a tag. */
+  private @Nullable IoBuffer given(Tag tag) {
+    return switch (moving) {
+      case BY_DRIVER -> tag.buffer;
+      case BY_DAEMON -> null;
+      case BY_NOBODY -> tag.pages;
+    };
+  }
+
+  /** Sees to it that the tag can be given to the driver; false when something for it is missing. */
+  private boolean provide(Tag tag) {
+    switch (moving) {
+      case BY_DRIVER -> {
+        if (tag.buffer == null) {
+          tag.buffer = engine.buffers().take(file.info().maxIoBytes());
+        }
+        return tag.buffer != null;
+      }
+      case BY_DAEMON -> {
+        return true;
+      }
+      case BY_NOBODY -> {
+        if (tag.pages == null) {
+          tag.pages = engine.takePages();
+        }
+        return tag.pages != null;
+      }
+    }
+    throw new IllegalStateException("unreachable");
+  }
+
+  private boolean takeTagBuffers() {
+    if (moving == Moving.BY_NOBODY && !theQueue().disksTakePages()) {
+      return cannotBegin(
+          "a disk of this device is not read and written through io_uring, so its data cannot go"
+              + " without copying; set copying = auto");
+    }
     for (Tag tag : tags) {
-      tag.buffer = engine.buffers().take(bytes);
-      if (tag.buffer == null) {
-        notOpened(
-            String.format(
-                Locale.ROOT,
-                "the ring has no memory for %d buffers of %d KiB; let the daemon copy, or make the"
-                    + " slab larger or the queue shallower",
-                depth,
-                bytes >> 10));
-        theQueue().drain();
-        return false;
+      if (!provide(tag)) {
+        return cannotBegin(
+            moving == Moving.BY_NOBODY
+                ? "the ring has no places for the pages of "
+                    + tags.length
+                    + " requests; let the daemon copy, or make the queue shallower"
+                : String.format(
+                    Locale.ROOT,
+                    "the ring has no memory for %d buffers of %d KiB; let the daemon copy, or make"
+                        + " the slab larger or the queue shallower",
+                    tags.length,
+                    file.info().maxIoBytes() >> 10));
       }
     }
     return true;
+  }
+
+  private boolean cannotBegin(String sentence) {
+    notOpened(sentence);
+    theQueue().drain();
+    return false;
   }
 
   private DeviceQueue theQueue() {
@@ -300,6 +355,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     }
     tag.state = Tag.State.OVER;
     giveBack(tag);
+    giveUpPages(tag);
     Errno errno = request.errno();
     if (errno != Errno.ENODEV && errno != Errno.ECANCELED && !failing && !ended) {
       fail("the driver did not take tag " + tag.number + ": " + errno);
@@ -322,7 +378,7 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     tag.startBytes = descriptors.startBytes(tag.number);
     tag.lengthBytes = descriptors.lengthBytes(tag.number);
     tag.forcedUnitAccess = descriptors.forcedUnitAccess(tag.number);
-    tag.filled = byDriver;
+    tag.filled = moving == Moving.BY_DRIVER;
     advance(tag);
   }
 
@@ -337,6 +393,9 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   private boolean tryToAdvance(Tag tag) {
     switch (tag.operation) {
       case READ, WRITE -> {
+        if (tag.buffer == null && tag.pages != null && theQueue().takesPages()) {
+          return submit(tag, tag.pages);
+        }
         if (tag.buffer == null) {
           tag.buffer = engine.buffers().take(tag.lengthBytes);
           if (tag.buffer == null) {
@@ -400,7 +459,13 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     tag.request = null;
     int result = UblkResults.of(request);
     theQueue().recycle(request);
-    if (byDriver && tag.buffer != null && tag.buffer.isShared()) {
+    if (tag.pages != null && tag.pages.isShared()) {
+      // A disk's request that was given up still names the place: the tag gets another.
+      giveUpPages(tag);
+      answerWithNewBuffer(tag, result);
+      return;
+    }
+    if (moving == Moving.BY_DRIVER && tag.buffer != null && tag.buffer.isShared()) {
       // The kernel still holds a disk's request, and so the buffer: the tag gets another. What of a
       // read may be in the old one is not delivered.
       giveBack(tag);
@@ -410,24 +475,39 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     }
     if (result > 0
         && tag.operation == IoDescriptors.Operation.READ
-        && !byDriver
-        && !thePort().copyOut(tag.number, must(tag.buffer), result)) {
+        && moving != Moving.BY_DRIVER
+        && tag.buffer != null
+        && !thePort().copyOut(tag.number, tag.buffer, result)) {
       result = EIO;
     }
     answer(tag, result);
   }
 
-  /** Answers a tag whose buffer was given up; by-driver tags need another one first. */
+  @Override
+  public @Nullable IoBuffer bringToMemory(DeviceRequest write) {
+    if (!(write.attachment() instanceof Tag tag)) {
+      throw new IllegalStateException("a request without a tag: " + write);
+    }
+    IoBuffer memory = engine.buffers().take(tag.lengthBytes);
+    if (memory == null) {
+      memory = IoBuffer.unpooled(tag.lengthBytes);
+    }
+    if (!thePort().copyIn(tag.number, memory, tag.lengthBytes)) {
+      memory.release();
+      return null;
+    }
+    tag.buffer = memory;
+    return memory;
+  }
+
+  /** Answers a tag whose buffer was given up; what the driver is given is needed first. */
   private void answerWithNewBuffer(Tag tag, int result) {
-    if (byDriver) {
-      tag.buffer = engine.buffers().take(file.info().maxIoBytes());
-      if (tag.buffer == null) {
-        tag.state = Tag.State.WAITING;
-        tag.answered = true;
-        tag.result = result;
-        waitAgain(tag);
-        return;
-      }
+    if (!provide(tag)) {
+      tag.state = Tag.State.WAITING;
+      tag.answered = true;
+      tag.result = result;
+      waitAgain(tag);
+      return;
     }
     answer(tag, result);
   }
@@ -438,10 +518,10 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   }
 
   private void answer(Tag tag, int result) {
-    if (!byDriver) {
+    if (moving != Moving.BY_DRIVER) {
       giveBack(tag);
     }
-    thePort().commit(tag.number, result, tag.command, tag.buffer);
+    thePort().commit(tag.number, result, tag.command, given(tag));
     tag.state = Tag.State.WITH_DRIVER;
     busy--;
     withDriver++;
@@ -452,6 +532,14 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     if (buffer != null) {
       tag.buffer = null;
       buffer.release();
+    }
+  }
+
+  private static void giveUpPages(Tag tag) {
+    IoBuffer pages = tag.pages;
+    if (pages != null) {
+      tag.pages = null;
+      pages.release();
     }
   }
 

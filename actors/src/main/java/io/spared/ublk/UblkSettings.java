@@ -38,7 +38,9 @@ public record UblkSettings(
     /** By the driver, into a buffer that every tag has for good: fastest, and takes most memory. */
     BY_DRIVER,
     /** By the daemon, into a buffer taken when a request comes (user copy). */
-    BY_DAEMON
+    BY_DAEMON,
+    /** Nobody: the disks below move the kernel's pages (zero copy). */
+    BY_NOBODY
   }
 
   public UblkSettings {
@@ -80,6 +82,7 @@ public record UblkSettings(
               case AUTO -> Copying.AUTOMATIC;
               case DRIVER -> Copying.BY_DRIVER;
               case DAEMON -> Copying.BY_DAEMON;
+              case NONE -> Copying.BY_NOBODY;
             });
   }
 

@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Queues over simulated drives, driven by hand: no actor, no thread, no time but what the test lets
@@ -36,6 +37,12 @@ final class QueueRig {
     final DeviceQueue queue;
     boolean signalled;
     boolean closed;
+
+    /** The kernel's pages of the last write that came with such, and what became of it. */
+    byte[] pages = new byte[0];
+
+    boolean bringsToMemory = true;
+    int broughtToMemory;
 
     Client(QueuePolicy policy) {
       queue =
@@ -57,6 +64,17 @@ final class QueueRig {
     @Override
     public void completed(DeviceRequest request) {
       completed.add(request);
+    }
+
+    @Override
+    public @Nullable IoBuffer bringToMemory(DeviceRequest write) {
+      if (!bringsToMemory) {
+        return null;
+      }
+      broughtToMemory++;
+      IoBuffer memory = buffer(pages.length, 0);
+      memory.bytes().put(0, pages);
+      return memory;
     }
 
     @Override

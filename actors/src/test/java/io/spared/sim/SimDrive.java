@@ -64,6 +64,7 @@ public final class SimDrive {
   private static final Errno[] MEDIA = {Errno.ENODATA, Errno.EIO, Errno.ENODATA, Errno.EILSEQ};
   private static final Errno[] TRANSPORT = {Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT};
 
+  private boolean takesPages = true;
   private final SimWorld world;
   private final String name;
   private final String serial;
@@ -754,13 +755,22 @@ public final class SimDrive {
     }
   }
 
+  /** A disk that is not reached through the ring from here on: ports say so. */
+  public void refusePages() {
+    takesPages = false;
+  }
+
+  boolean takesPages() {
+    return takesPages;
+  }
+
   private void moveToBuffer(IoRequest request, int fromBytes, int toBytes) {
     IoBuffer buffer = request.buffer();
     if (buffer == null || toBytes <= fromBytes) {
       return;
     }
-    byte[] target = buffer.bytes().array();
-    int at = buffer.bytes().arrayOffset() + request.bufferOffsetBytes() + fromBytes;
+    byte[] target = SimPages.of(buffer).array();
+    int at = SimPages.of(buffer).arrayOffset() + request.bufferOffsetBytes() + fromBytes;
     long offset = request.offsetBytes() + fromBytes;
     SectorStore from = current;
     if (faults.stale > 0 && isSilent(offset, toBytes - fromBytes) && random.chance(faults.stale)) {
@@ -773,8 +783,8 @@ public final class SimDrive {
   private void junk(IoRequest request, int fromBytes) {
     IoBuffer buffer = request.buffer();
     if (buffer != null) {
-      byte[] target = buffer.bytes().array();
-      int at = buffer.bytes().arrayOffset() + request.bufferOffsetBytes();
+      byte[] target = SimPages.of(buffer).array();
+      int at = SimPages.of(buffer).arrayOffset() + request.bufferOffsetBytes();
       for (int i = fromBytes; i < request.lengthBytes(); i += sectorBytes) {
         java.util.Arrays.fill(target, at + i, at + i + sectorBytes, (byte) 0xBA);
       }
@@ -788,8 +798,8 @@ public final class SimDrive {
     byte[] bytes = new byte[length];
     if (buffer != null) {
       System.arraycopy(
-          buffer.bytes().array(),
-          buffer.bytes().arrayOffset() + request.bufferOffsetBytes() + fromBytes,
+          SimPages.of(buffer).array(),
+          SimPages.of(buffer).arrayOffset() + request.bufferOffsetBytes() + fromBytes,
           bytes,
           0,
           length);

@@ -39,6 +39,11 @@ final class SimPort implements DiskPort, Ledger.Carrier {
   }
 
   @Override
+  public boolean takesPages() {
+    return drive().takesPages();
+  }
+
+  @Override
   public void overdue(IoRequest request) {
     if (request.engineState instanceof SimOperation operation) {
       disk.drive().deadlineReached(operation);

@@ -103,6 +103,25 @@ class UblkLifeTest {
   }
 
   @Test
+  void zeroCopyThatTheDriverDoesNotOfferIsRefusedInASentenceAndNothingIsAdded() {
+    UblkDeviceInfo wanted = UblkDeviceInfo.wanted(3, 2, 64, 1 << 19, LifeStart.ZERO_COPY, 99);
+    for (boolean recover : new boolean[] {false, true}) {
+      LifeStep step =
+          UblkLife.next(
+              UblkLife.begin(recover).state(), new LifeFact.Features(OLD), wanted, PARAMETERS);
+      assertThat(step.effects().getFirst()).isEqualTo(new LifeEffect.CloseFile());
+      assertThat(step.effects().getLast())
+          .isInstanceOfSatisfying(
+              LifeEffect.Ended.class,
+              ended -> assertThat(ended.sentence()).contains("6.16", "copying = auto"));
+    }
+    LifeStep offered =
+        UblkLife.next(
+            UblkLife.begin(false).state(), new LifeFact.Features(ALL), wanted, PARAMETERS);
+    assertThat(offered.effects()).containsExactly(new LifeEffect.Ask(Command.ADD_DEV));
+  }
+
+  @Test
   void stoppingStopsWhileQueuesServeAndDeletesWhenTheyHaveEnded() {
     Stepped stepped = new Stepped(false).serving().after(new LifeFact.StopAsked(false, false));
     assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));

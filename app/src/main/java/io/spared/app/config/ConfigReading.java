@@ -259,6 +259,10 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
       for (String spare : spares) {
         address(reader, at + ".spares", spare).ifPresent(spareAddresses::add);
       }
+      if (frontend == DeviceSettings.Frontend.UBLK
+          && tuned.block().copying() == DeviceSettings.Copying.NONE) {
+        refuseDisksOffTheRing(reader, at, mainAddress.stream().toList(), spareAddresses);
+      }
       mainAddress.ifPresent(address ->
           devices.add(
               new DeviceSettings(
@@ -274,6 +278,25 @@ public record ConfigReading(Optional<DaemonConfig> config, List<Problem> problem
                   numbered(reader, at, tuned.block()))));
     }
     return devices;
+  }
+
+  /** Without copying a disk is given the kernel's pages, which io_uring alone can do. */
+  private static void refuseDisksOffTheRing(
+      Reader reader, String at, List<DiskAddress> main, List<DiskAddress> spares) {
+    for (DiskAddress disk : Stream.concat(main.stream(), spares.stream()).toList()) {
+      boolean onRing =
+          switch (disk) {
+            case DiskAddress.OfPath _, DiskAddress.OfTail _ -> true;
+            case DiskAddress.OfMemory _, DiskAddress.OfNbd _, DiskAddress.OfFault _ -> false;
+          };
+      if (!onRing) {
+        reader.problem(
+            at,
+            "copying = none is for block devices and files of this host, and "
+                + disk
+                + " is neither; set ublk.copying = auto");
+      }
+    }
   }
 
   private static DeviceSettings.BlockDevice numbered(

@@ -43,6 +43,26 @@ final class ConfigReadingTest {
   }
 
   @Test
+  void withoutCopyingADeviceHasOnlyDisksThatTheRingReaches() {
+    String device =
+        """
+        spared.devices.a { main = "%s", spares = ["/dev/s", "%s"], frontend = "ublk", ublk.copying = none }
+        """;
+    assertThat(ConfigReading.ofText(device.formatted("/dev/a", "/dev/t")).problems()).isEmpty();
+    assertThat(ConfigReading.ofText(device.formatted("memory:16M", "nbd:unix:/s:x")).problems())
+        .hasSize(2)
+        .first()
+        .asString()
+        .contains("memory:", "copying = auto");
+    // The other frontend does not care.
+    assertThat(
+            ConfigReading.ofText(
+                    device.formatted("memory:16M", "/dev/t").replace("\"ublk\"", "\"nbd\""))
+                .problems())
+        .isEmpty();
+  }
+
+  @Test
   void aBlockDeviceIsShapedByItsOwnSettingsAboveTheDefaults() {
     ConfigReading reading =
         ConfigReading.ofText(

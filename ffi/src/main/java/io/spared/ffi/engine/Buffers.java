@@ -5,6 +5,9 @@ public final class Buffers {
   private Buffers() {}
 
   public static long address(IoBuffer buffer) {
+    if (!buffer.hasMemory()) {
+      throw new IllegalArgumentException("the kernel's pages have no address here");
+    }
     return buffer.address();
   }
 }

@@ -10,6 +10,14 @@ public interface DiskPort {
   void submit(IoRequest request);
 
   /**
+   * Whether it takes buffers without memory ({@link IoBuffer#hasMemory}): ports of the engine's own
+   * ring do.
+   */
+  default boolean takesPages() {
+    return false;
+  }
+
+  /**
    * Asks the kernel to give a request up. It ends once, as CANCELLED or with whatever came first.
    */
   void cancel(IoRequest request);

@@ -28,6 +28,11 @@ class UringDiskPort extends UringPort implements DiskPort {
   }
 
   @Override
+  public boolean takesPages() {
+    return true;
+  }
+
+  @Override
   public void cancel(IoRequest request) {
     engine.cancel(request);
   }

@@ -11,6 +11,7 @@ final class UringDriverPort extends UringDiskPort implements DriverPort {
   private static final class Command {
     int code;
     boolean wide;
+    long address;
     long first;
     long second;
     long third;
@@ -24,8 +25,8 @@ final class UringDriverPort extends UringDiskPort implements DriverPort {
   }
 
   @Override
-  public void command(IoRequest request, int code, long first, long second) {
-    command(request, code, false, first, second, 0, 0);
+  public void command(IoRequest request, int code, long address, long first, long second) {
+    command(request, code, false, address, first, second, 0, 0);
   }
 
   @Override
@@ -34,17 +35,25 @@ final class UringDriverPort extends UringDiskPort implements DriverPort {
     if (!engine.hasLongEntries()) {
       throw new IllegalStateException("this engine was not opened with long entries");
     }
-    command(request, code, true, first, second, third, fourth);
+    command(request, code, true, 0, first, second, third, fourth);
   }
 
   private void command(
-      IoRequest request, int code, boolean wide, long first, long second, long third, long fourth) {
+      IoRequest request,
+      int code,
+      boolean wide,
+      long address,
+      long first,
+      long second,
+      long third,
+      long fourth) {
     if (!take(request)) {
       return;
     }
     Command command = commandAt(request.engineSlot);
     command.code = code;
     command.wide = wide;
+    command.address = address;
     command.first = first;
     command.second = second;
     command.third = third;
@@ -82,7 +91,8 @@ final class UringDriverPort extends UringDiskPort implements DriverPort {
           command.third,
           command.fourth);
     } else {
-      engine.pushCommand(slot, entryFlags(), file(), command.code, command.first, command.second);
+      engine.pushCommand(
+          slot, entryFlags(), file(), command.code, command.address, command.first, command.second);
     }
   }
 

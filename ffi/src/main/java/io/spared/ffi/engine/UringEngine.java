@@ -48,6 +48,12 @@ public final class UringEngine implements FileEngine, DriverEngine {
 
   private static final int EARLY_SHARE = 5;
 
+  /** The kernel's bound for a table of buffers. */
+  private static final int BUFFERS_MAX = 1 << 14;
+
+  /** Requests of drivers whose pages may be in the table at a time: two queues of full depth. */
+  private static final int PAGES_MAX = 1 << 13;
+
   private static final long TAG_WAKE = 1L << 56;
   private static final long TAG_TIMEOUT = 2L << 56;
   private static final long TAG_TIMEOUT_MOVED = 3L << 56;
@@ -67,6 +73,7 @@ public final class UringEngine implements FileEngine, DriverEngine {
   private final Uring ring;
   private final Ledger ledger = new Ledger();
   private final SlabPool pool;
+  private final PagesTable pages;
   private final UringFiles files;
   private final UringSockets sockets;
   private final boolean buffersRegistered;
@@ -107,7 +114,9 @@ public final class UringEngine implements FileEngine, DriverEngine {
     this.files = new UringFiles(ring, settings.files());
     ring.boundWorkers(WORKERS_MAX, 0);
     int chunks = Math.toIntExact(settings.slabBytes() / settings.slabChunkBytes());
-    this.buffersRegistered = chunks <= 1 << 14 && ring.registerBuffers(chunks);
+    int places = Math.min(PAGES_MAX, BUFFERS_MAX - chunks);
+    this.buffersRegistered = places >= 0 && ring.registerBuffers(chunks + places);
+    this.pages = new PagesTable(chunks, buffersRegistered ? places : 0);
     this.pool = new SlabPool(settings.slabChunkBytes(), settings.slabBytes(), this::registerChunk);
     this.sockets = new UringSockets(this);
   }
@@ -173,6 +182,11 @@ public final class UringEngine implements FileEngine, DriverEngine {
   @Override
   public DriverPort driver(Descriptor file) {
     return new UringDriverPort(this, file);
+  }
+
+  @Override
+  public @Nullable IoBuffer takePages() {
+    return pages.take();
   }
 
   @Override
@@ -289,9 +303,15 @@ public final class UringEngine implements FileEngine, DriverEngine {
   }
 
   void pushCommand(
-      int slot, int entryFlags, int file, int command, long payloadFirst, long payloadSecond) {
+      int slot,
+      int entryFlags,
+      int file,
+      int command,
+      long address,
+      long payloadFirst,
+      long payloadSecond) {
     ring.pushCommand(
-        entryFlags, file, command, 0, 0, 0, userData(slot), payloadFirst, payloadSecond);
+        entryFlags, file, command, address, 0, 0, userData(slot), payloadFirst, payloadSecond);
     kernelEntries++;
   }
 

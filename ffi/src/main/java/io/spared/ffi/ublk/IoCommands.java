@@ -15,6 +15,14 @@ final class IoCommands {
     return (queue & 0xFFFFL) | ((tag & 0xFFFFL) << 16) | ((long) result << 32);
   }
 
+  /** Which place of the ring's table gets the pages of the tag's next request: index u16 @0. */
+  static long automaticRegistration(int index) {
+    if (index < 0 || index > 0xFFFF) {
+      throw new IllegalArgumentException("not a place of a table of buffers: " + index);
+    }
+    return index;
+  }
+
   /** Where in the character device the data of a request lie, with user copy. */
   static long userCopyOffset(int queue, int tag) {
     return UblkProtocol.UBLKSRV_IO_BUF_OFFSET

@@ -29,6 +29,7 @@ public final class UblkQueuePort {
   private final DriverPort port;
   private final Descriptor file;
   private final boolean userCopy;
+  private final boolean pages;
   private boolean closed;
 
   UblkQueuePort(
@@ -46,6 +47,7 @@ public final class UblkQueuePort {
     this.port = engine.driver(file);
     this.file = file.retain();
     this.userCopy = info.has(UblkFeature.USER_COPY);
+    this.pages = info.has(UblkFeature.AUTO_BUF_REG);
   }
 
   public int depth() {
@@ -62,7 +64,8 @@ public final class UblkQueuePort {
   /**
    * Gives a tag to the driver for the first time.
    *
-   * @param buffer where the driver puts the data of a write; null with user copy
+   * @param buffer where the driver puts the data of a write, or with automatic registration of
+   *     buffers the pages of a request; null with user copy alone
    */
   public void fetch(int tag, IoRequest request, @Nullable IoBuffer buffer) {
     send(UblkProtocol.UBLK_IO_FETCH_REQ, tag, -1, request, buffer);
@@ -78,16 +81,17 @@ public final class UblkQueuePort {
   }
 
   private void send(int number, int tag, int result, IoRequest request, @Nullable IoBuffer buffer) {
-    if (userCopy != (buffer == null)) {
+    if ((userCopy && !pages) != (buffer == null)) {
       throw new IllegalArgumentException(
-          "a buffer is given to the driver exactly when it copies by itself");
+          "a buffer is given to the driver exactly when it copies by itself or registers pages");
     }
     request.plain(IoRequest.Operation.COMMAND, 0, 0, Ledger.NEVER);
     port.command(
         request,
         IoCommands.code(number, info.has(UblkFeature.CMD_IOCTL_ENCODE)),
+        pages && buffer != null ? IoCommands.automaticRegistration(buffer.index()) : 0,
         IoCommands.firstWord(queue, tag, result),
-        buffer == null ? 0 : Buffers.address(buffer));
+        pages || buffer == null ? 0 : Buffers.address(buffer));
   }
 
   /**
