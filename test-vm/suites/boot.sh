@@ -76,6 +76,26 @@ case_a_killed_daemon_is_started_again_under_a_mounted_file_system() {
     ! journalctl -b -o cat -u data.mount | grep -i unmount || fail 'systemd unmounts a file system because its daemon is started again'"
 }
 
+case_a_restart_of_the_service_is_not_noticed_and_a_shutdown_loses_nothing() {
+  lived
+  in_guest "eventually 600 served 0; first=\$(systemctl show -P MainPID spared)
+    (n=0; while [ ! -e /run/enough ]; do n=\$((n + 1)); head -c 100000 /dev/urandom > /data/w\$((n % 8)) && sync /data/w\$((n % 8)) || exit 1; done; echo \$n > /run/written) > /run/writer 2>&1 & writer=\$!
+    systemctl restart spared
+    test \$(systemctl show -P MainPID spared) != \$first
+    said '/dev/ublkb0 is in use, mounted at /data, and is left'
+    eventually 600 sh -c 'head -c 100000 /dev/urandom > /data/after && sync /data/after'
+    touch /run/enough; wait \$writer || { cat /run/writer; fail 'the writer saw an error'; }
+    cat /run/written; findmnt -no SOURCE /data | grep -x /dev/ublkb0
+    ! dmesg | grep -iE 'I/O error.*ublkb0|EXT4-fs error' || fail 'the kernel saw an error'
+    for number in 0 1 2; do eventually 600 served \$number; done; eventually 600 is four 'state +active'
+    # A file system that nobody ordered after the service, with something that is not written yet.
+    mkfs.ext4 -q -F /dev/ublkb2; mkdir -p /hand; mount /dev/ublkb2 /hand; head -c 1000000 /dev/urandom > /hand/file; sha256sum < /hand/file > /root/hand"
+  reboot_machine
+  in_guest "systemctl is-system-running --wait || { systemctl --failed; fail 'not everything came up'; }
+    eventually 600 served 2; mount /dev/ublkb2 /hand; sha256sum < /hand/file | cmp - /root/hand || fail 'what was written before the shutdown is lost'
+    umount /hand; e2fsck -fn /dev/ublkb2"
+}
+
 case_a_power_cut_during_writes_and_commits_loses_nothing() {
   lived
   local since; since=$(mark)

@@ -110,6 +110,49 @@ case_a_daemon_hands_over_to_the_next_one_under_a_mounted_file_system() {
   e2fsck -fn "$device" > fsck.out 2>&1 || { cat fsck.out; fail "ext4 is damaged"; }
 }
 
+case_a_daemon_that_is_restarted_leaves_what_is_in_use_and_removes_the_rest() {
+  make_disks
+  start_daemon one
+  first=$daemon
+  mkfs.ext4 -q -F "$device"; mkdir -p /mnt/a; mount -t ext4 "$device" /mnt/a; at_end "umount /mnt/a"
+  refuses "in use, mounted at /mnt/a" ctl stop trial
+  refuses "in use, mounted at /mnt/a" ctl remove trial
+  (until [ -e enough ]; do
+    fio --name=verify --directory=/mnt/a --direct=1 --ioengine=libaio --iodepth=8 --numjobs=2 --size=8M --rate_iops=20 --rw=randwrite --bsrange=4k-64k \
+      --verify=crc32c --verify_backlog=32 --do_verify=1 --verify_fatal=1 --serialize_overlap=1 --time_based=1 --runtime=10 > fio.out 2>&1 || exit 1
+    [ "$(grep -c 'err= 0' fio.out)" = 2 ] || exit 1
+    echo "a pass without an error"
+  done) > verify.out 2>&1 & load=$!; at_end "touch enough; kill -9 $load"
+  eventually 60 sh -c 'ls /mnt/a/verify.*'
+  # What systemd does on a restart.
+  kill "$first"
+  eventually 60 sh -c "! kill -0 $first 2> /dev/null"
+  grep "$device is in use, mounted at /mnt/a, and is left" one.out || { cat one.out; fail "it does not say what it left"; }
+  # It waits with everybody else.
+  (head -c 3000000 /dev/urandom > /mnt/a/meanwhile && sync /mnt/a/meanwhile && echo written) > meanwhile.out 2>&1 & writer=$!
+  kill -0 $load || { cat verify.out fio.out; fail "fio ended"; }
+  start_daemon two
+  same "$device" "/dev/ublkb$number"
+  touch enough
+  wait $load || { cat verify.out fio.out; what_hangs "$number"; fail "fio saw an error or other bytes"; }
+  note "$(wc -l < verify.out) passes of fio"
+  wait $writer; same "$(tail -1 meanwhile.out)" written
+  umount /mnt/a
+  e2fsck -fn "$device" > fsck.out 2>&1 || { cat fsck.out; fail "ext4 is damaged"; }
+
+  # A program that only has it open is waited for, and then left waiting too.
+  exec 5< "$device"
+  kill "$daemon"
+  eventually 60 sh -c "! kill -0 $daemon 2> /dev/null"
+  grep "$device is in use, open in .*, and is left" two.out || { cat two.out; fail "it does not say what it left"; }
+  start_daemon three
+  exec 5<&-
+  # Nobody uses it now.
+  kill "$daemon"
+  eventually 60 sh -c "! kill -0 $daemon 2> /dev/null"
+  [ ! -e "$device" ] || { cat three.out; fail "$device is still there"; }
+}
+
 case_what_a_dead_daemon_left_is_recovered_and_removed_by_command() {
   # Two SCSI disks, each with a serial number: without one, discovery is never sure.
   modprobe sd_mod; modprobe scsi_debug add_host=2 per_host_store=1 dev_size_mb=64 delay=0; at_end "rmmod scsi_debug"

@@ -23,9 +23,13 @@ case_a_planned_hand_over_is_not_noticed() {
   begun=$(uptime_now)
   echo leave > t.in
   eventually 40 grep -q '^ENDED left=true' t.out
+  ended=$(since "$begun")
+  # Not by a deadline.
+  grep -qx 'ENDED left=true ' t.out || { cat t.out; fail "it did not end by itself"; }
   eventually 20 sh -c "! kill -0 $first 2> /dev/null"
+  gone=$(since "$begun")
   echo go > t2.in; trial_serves t2
-  note "handed over in $(since "$begun") s"
+  note "left after $ended s, its process gone after $gone s, served again after $(since "$begun") s"
   wait $reader || fail "the reader saw an error or other bytes"
   trial_ends t2 stop
 }

@@ -424,9 +424,13 @@ public final class Host extends AbstractBehavior<HostCommand> {
       BiFunction<@Nullable Answer, @Nullable Throwable, HostCommand> made) {
     ActorRef<UblkServer.Message> server = known.server;
     UblkServer.After after =
-        shutdown != null && shutdown.handOver()
-            ? UblkServer.After.END_AND_LEAVE
-            : UblkServer.After.END;
+        shutdown == null
+            ? UblkServer.After.END
+            : switch (shutdown.blockDevices()) {
+              case REMOVED -> UblkServer.After.END;
+              case LEFT_IF_USED -> UblkServer.After.END_AND_LEAVE_IF_USED;
+              case LEFT -> UblkServer.After.END_AND_LEAVE;
+            };
     if (server == null) {
       OneAnswer.ask(
           getContext(),

@@ -56,14 +56,20 @@ public sealed interface HostCommand {
   /**
    * Drain every device within the deadline and end.
    *
-   * @param handOver whether block devices stay, waiting for the next daemon, instead of being
-   *     removed
+   * @param blockDevices which of the host's block devices stay, waiting for the next daemon
    */
-  record Shutdown(long drainNanos, boolean handOver, ActorRef<Farewell> replyTo)
+  record Shutdown(long drainNanos, BlockDevices blockDevices, ActorRef<Farewell> replyTo)
       implements HostCommand {
     public Shutdown(long drainNanos, ActorRef<Farewell> replyTo) {
-      this(drainNanos, false, replyTo);
+      this(drainNanos, BlockDevices.REMOVED, replyTo);
     }
+  }
+
+  /** What becomes of block devices when the daemon ends. */
+  enum BlockDevices {
+    REMOVED,
+    LEFT_IF_USED,
+    LEFT
   }
 
   /** What shutting down came to. */

@@ -24,6 +24,13 @@ public sealed interface FrontendMessage {
   /** Commands to the driver have ended. */
   record CommandsReady() implements FrontendMessage {}
 
+  /**
+   * What the kernel held of the block device is written, or could not be.
+   *
+   * @param failure what went wrong, or nothing
+   */
+  record WrittenBack(String failure) implements FrontendMessage {}
+
   record RetryTime() implements FrontendMessage {}
 
   record StartDeadline() implements FrontendMessage {}

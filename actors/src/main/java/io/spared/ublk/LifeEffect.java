@@ -17,6 +17,9 @@ sealed interface LifeEffect {
 
   record BeginQueues(UblkDeviceInfo info) implements LifeEffect {}
 
+  /** What the kernel holds of the block device is to be written, while the queues serve. */
+  record WriteBack() implements LifeEffect {}
+
   /** Requests in hand are failed, so that the driver gets its tags back. */
   record AbandonQueues() implements LifeEffect {}
 

@@ -16,9 +16,9 @@ final class LifeEnd {
     }
     if (!asked.leave()) {
       boolean tries = asked.onlyIfUnused() && life.features().contains(UblkFeature.SAFE_STOP_DEV);
-      return life.ending("", false)
-          .in(LifePhase.STOPPING)
-          .asking(tries ? Command.TRY_STOP_DEV : Command.STOP_DEV);
+      return tries
+          ? life.ending("", false).in(LifePhase.STOPPING).asking(Command.TRY_STOP_DEV)
+          : writeBack(life.ending("", false));
     }
     LifeState leaving = life.ending("", true).in(LifePhase.QUIESCING);
     return life.features().contains(UblkFeature.QUIESCE)
@@ -38,13 +38,28 @@ final class LifeEnd {
     if (life.phase().isStarting()) {
       return life.isEnding() ? life.stay() : give(life, sentence, false, true);
     }
-    return fail(life, sentence);
+    // Its queues did not crash: they serve until the end.
+    return life.phase() == LifePhase.SERVING
+        ? writeBack(life.ending(sentence, false))
+        : fail(life, sentence);
+  }
+
+  private static LifeStep writeBack(LifeState life) {
+    return life.in(LifePhase.WRITING_BACK).doing(new LifeEffect.WriteBack());
+  }
+
+  static LifeStep writtenBack(LifeState life) {
+    return life.phase() == LifePhase.WRITING_BACK ? stop(life) : life.stay();
+  }
+
+  private static LifeStep stop(LifeState life) {
+    return life.in(LifePhase.STOPPING).asking(Command.STOP_DEV);
   }
 
   /** Something went wrong: towards the end, from wherever it stands. */
   static LifeStep fail(LifeState life, String sentence) {
-    if (life.phase() == LifePhase.SERVING) {
-      return life.ending(sentence, false).in(LifePhase.STOPPING).asking(Command.STOP_DEV);
+    if (life.phase() == LifePhase.SERVING || life.phase() == LifePhase.WRITING_BACK) {
+      return stop(life.ending(sentence, false));
     }
     if (!life.phase().isStarting()) {
       return life.stay();
@@ -87,7 +102,7 @@ final class LifeEnd {
                 new LifeEffect.AbandonQueues(),
                 new LifeEffect.Ask(Command.STOP_DEV));
       }
-      case SERVING, QUIESCING, STOPPING, CLOSING, DELETING, ENDED -> life.stay();
+      case SERVING, QUIESCING, WRITING_BACK, STOPPING, CLOSING, DELETING, ENDED -> life.stay();
     };
   }
 
@@ -99,6 +114,7 @@ final class LifeEnd {
           // Stopped by somebody else, by the driver's commands; what is left is for them to say.
           stopped(life.ending("somebody else stopped " + life.path(), true).in(LifePhase.CLOSING));
       case QUIESCING -> stopped(life);
+      case WRITING_BACK -> stop(life);
       case STOPPING, CLOSING -> closeWhenQueuesEnded(life);
       case FETCHING, STARTING -> fail(life, "a queue ended before the device was started");
       case FEATURES,
@@ -155,6 +171,7 @@ final class LifeEnd {
             ? end(left)
             : left.doing(new LifeEffect.CloseFile(), new LifeEffect.Ask(Command.DEL_DEV_ASYNC));
       }
+      case WRITING_BACK -> stop(life);
       case DELETING -> life.asking(Command.DEL_DEV_ASYNC);
       case REMOVING_DEAD, ADDING ->
           life.isEnding() ? end(life.ending("the driver does not answer", false)) : life.stay();

@@ -38,6 +38,9 @@ sealed interface LifeFact {
   /** The actor whose life it is threw what it should not have. */
   record Crashed(String cause) implements LifeFact {}
 
+  /** The kernel holds nothing of the block device any more, or could not write it. */
+  record WrittenBack() implements LifeFact {}
+
   record RetryTime() implements LifeFact {}
 
   record StartDeadline() implements LifeFact {}

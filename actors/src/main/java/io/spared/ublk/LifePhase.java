@@ -16,6 +16,7 @@ enum LifePhase {
   STARTING("starting the device"),
   SERVING(""),
   QUIESCING(""),
+  WRITING_BACK(""),
   STOPPING(""),
   CLOSING(""),
   DELETING(""),

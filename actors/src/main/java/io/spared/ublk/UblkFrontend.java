@@ -24,6 +24,7 @@ import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -194,10 +195,19 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
           happened(new LifeFact.QueueFailed(m.queue(), m.sentence()));
       case FrontendMessage.QueueEnded m -> happened(new LifeFact.QueueEnded(m.queue()));
       case FrontendMessage.CommandsReady _ -> commandsReady();
+      case FrontendMessage.WrittenBack m -> {
+        if (!m.failure().isEmpty()) {
+          notWritten(m.failure());
+        }
+        happened(new LifeFact.WrittenBack());
+      }
       case FrontendMessage.RetryTime _ -> happened(new LifeFact.RetryTime());
       case FrontendMessage.StartDeadline _ -> happened(new LifeFact.StartDeadline());
       case FrontendMessage.StopDeadline _ -> {
         stopDeadlineArmed = false;
+        if (life.phase() == LifePhase.WRITING_BACK) {
+          notWritten("it takes longer than a third of the drain deadline");
+        }
         happened(new LifeFact.StopDeadline());
       }
     }
@@ -214,6 +224,10 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
     life = step.state();
     if (before.phase() != life.phase()) {
       getContext().getLog().debug("ublk: {} led from {} to {}", fact, before.phase(), life.phase());
+    }
+    if (before.phase() == LifePhase.WRITING_BACK && life.phase() != before.phase()) {
+      // Stopping has a deadline of its own.
+      stopDeadlineArmed = false;
     }
     carryOut(step.effects());
     armStopDeadline();
@@ -239,6 +253,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
             timers.startSingleTimer(
                 new FrontendMessage.RetryTime(), Duration.ofMillis(e.milliseconds()));
         case LifeEffect.BeginQueues e -> beginQueues(e.info());
+        case LifeEffect.WriteBack _ -> writeBack();
         case LifeEffect.AbandonQueues _ -> tellQueues(UblkQueueMessage.Abandon.INSTANCE);
         case LifeEffect.LeaveQueues _ -> tellQueues(UblkQueueMessage.Leave.INSTANCE);
         case LifeEffect.Serving e -> {
@@ -257,6 +272,27 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
         }
       }
     }
+  }
+
+  private void writeBack() {
+    getContext()
+        .spawn(
+            UblkWriteBack.create(
+                host,
+                number(),
+                getContext()
+                    .messageAdapter(
+                        UblkWriteBack.Done.class,
+                        done -> new FrontendMessage.WrittenBack(done.failure()))),
+            "write-back",
+            DispatcherSelector.blocking());
+  }
+
+  private void notWritten(String why) {
+    getContext()
+        .getLog()
+        .error(
+            "not everything that the kernel holds of /dev/ublkb{} was written: {}", number(), why);
   }
 
   private void tellQueues(UblkQueueMessage message) {

@@ -17,6 +17,10 @@ import java.util.Set;
  *       failed: programs above still wait for it.
  *   <li>The block device is stopped while its queues still serve, since removing it flushes it; it
  *       is deleted only once no queue has a tag with the driver and the file was closed.
+ *   <li>The driver fails every write from the moment it is told to stop a device that can be
+ *       recovered, so what the kernel holds of one that may be in use is written back before, also
+ *       when this life ends by a crash of its actor. It ends at the deadline of stopping, or when a
+ *       queue fails: then nobody could write it. A device that nobody has open holds nothing.
  *   <li>Every way ends in {@link LifePhase#ENDED}, with one report: each step has an end of its
  *       own, and two deadlines (of starting and of stopping) end the rest.
  * </ul>
@@ -57,6 +61,7 @@ final class UblkLife {
       case LifeFact.QueueFailed f -> LifeEnd.fail(life, "queue " + f.queue() + ": " + f.sentence());
       case LifeFact.QueueEnded _ -> LifeEnd.queueEnded(life);
       case LifeFact.Crashed f -> LifeEnd.crashed(life, f.cause());
+      case LifeFact.WrittenBack _ -> LifeEnd.writtenBack(life);
       case LifeFact.RetryTime _ -> LifeStart.retry(life);
       case LifeFact.StartDeadline _ -> LifeEnd.startDeadline(life);
       case LifeFact.StopDeadline _ -> LifeEnd.stopDeadline(life);

@@ -19,7 +19,7 @@ interface UblkParts {
   DispatcherSelector dispatcher();
 
   /** It blocks: never on {@link #dispatcher}. */
-  Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo);
+  Behavior<Object> users(int number, ActorRef<UblkUsers.Seen> replyTo);
 
   static UblkParts real(UblkHost host) {
     return new UblkParts() {
@@ -39,8 +39,8 @@ interface UblkParts {
       }
 
       @Override
-      public Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo) {
-        return UblkWriteBack.create(host, number, replyTo);
+      public Behavior<Object> users(int number, ActorRef<UblkUsers.Seen> replyTo) {
+        return UblkUsers.create(host, number, replyTo);
       }
 
       @Override

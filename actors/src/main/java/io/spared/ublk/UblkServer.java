@@ -3,8 +3,10 @@ package io.spared.ublk;
 import io.spared.device.Answer;
 import io.spared.device.DeviceCommand;
 import io.spared.device.DeviceSettings;
+import io.spared.ffi.disk.DiskUse;
 import io.spared.ffi.ublk.UblkDeviceInfo;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.UUID;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -27,10 +29,16 @@ import org.jspecify.annotations.Nullable;
  *   <li>Whoever stops the device stops it here: a block device is removed while the device's queues
  *       still serve, and only then is the device drained. Closing it for the last time writes back
  *       what the kernel holds of it, so a device that nobody uses holds nothing. With force it may
- *       be in use, and the driver fails all requests from the moment it is told to stop a device
- *       that can be recovered: so what the kernel holds is written back before. What programs write
- *       between the two without flushing is lost, which force means. Writing back ends at a third
- *       of the drain deadline, and what hangs is failed at the frontend's.
+ *       be in use: what the kernel holds is written back before ({@link UblkLife}), and what
+ *       programs write after that without flushing is lost, which force means.
+ *   <li>Without force nobody may use it. Who does is looked for; whom this process cannot see the
+ *       driver refuses, where it can tell.
+ *   <li>A daemon that ends removes what nobody uses and leaves the rest to the next daemon ({@link
+ *       After#END_AND_LEAVE_IF_USED}). What is merely open is waited for, for a fifth of the drain
+ *       deadline: udev looks at every new device for a moment. Before it is left nothing is written
+ *       back: a thread of this process that waits in the kernel for a block device that nobody
+ *       serves keeps the process from ending, and so the next daemon from taking it back. The
+ *       kernel keeps what it holds until then.
  *   <li>A frontend that ended, its crashes included, is followed by a new one.
  *   <li>A crash of this actor forgets everything, has the frontend remove the block device, and
  *       begins again.
@@ -42,6 +50,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private static final Duration AGAIN = Duration.ofSeconds(2);
+  private static final Duration LOOKING = Duration.ofSeconds(2);
+  private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
 
   /** What it is told. */
   public sealed interface Message {}
@@ -62,7 +72,9 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
     /** Nothing: the device is forgotten. */
     END,
     /** The same, and the block device stays, waiting for the next daemon. */
-    END_AND_LEAVE
+    END_AND_LEAVE,
+    /** One of the two: it stays if somebody uses it, and is removed if nobody does. */
+    END_AND_LEAVE_IF_USED
   }
 
   private record Described(DeviceCommand.Description description) implements Message {}
@@ -78,8 +90,14 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
     INSTANCE
   }
 
-  /** The block device holds nothing any more, or it takes too long. */
-  private record WrittenBack(Stop stop, String failure) implements Message {}
+  /** Who was seen to use the block device, or that looking takes too long. */
+  private record Users(Stop stop, Optional<DiskUse> use) implements Message {}
+
+  /** It was in use when it was to be stopped unused; look again. */
+  private record LookAgain(Stop stop) implements Message {}
+
+  /** Who only has it open has had it open for long. */
+  private record PatienceOver(Stop stop) implements Message {}
 
   private record DeviceStopped(Answer answer) implements Message {}
 
@@ -102,7 +120,8 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
   private @Nullable ActorRef<FrontendMessage> frontend;
   private @Nullable Stop stopping;
   private int number = UblkDeviceInfo.ANY_NUMBER;
-  private boolean writingBack;
+  private boolean looking;
+  private boolean patient;
   private boolean deviceGone;
   private long spawned;
 
@@ -172,7 +191,17 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
         yield this;
       }
       case Stop stop -> stop(stop);
-      case WrittenBack m -> writtenBack(m);
+      case Users m -> users(m);
+      case LookAgain m -> {
+        if (m.stop().equals(stopping) && frontend != null) {
+          lookForUsers(m.stop());
+        }
+        yield this;
+      }
+      case PatienceOver m -> {
+        patient &= !m.stop().equals(stopping);
+        yield this;
+      }
       case DeviceStopped m -> deviceStopped(m.answer());
       case DeviceGone _ -> deviceGone();
     };
@@ -272,11 +301,9 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
       }
       case UblkReport.StopRefused refused -> {
         Stop asked = stopping;
-        stopping = null;
         if (asked != null) {
-          asked.replyTo().tell(new Answer.Refused(refused.sentence()));
+          used(asked, new DiskUse("open in a program", false), refused.sentence());
         }
-        timers.startSingleTimer(Again.INSTANCE, AGAIN);
       }
       case UblkReport.Ended ended -> {
         return frontendEnded(ended.sentence());
@@ -311,51 +338,79 @@ public final class UblkServer extends AbstractBehavior<UblkServer.Message> {
     ActorRef<FrontendMessage> serving = frontend;
     if (serving == null) {
       stopDevice(stop, stop.drainNanos());
-    } else if (stop.force()
-        && stop.after() != After.END_AND_LEAVE
-        && number != UblkDeviceInfo.ANY_NUMBER) {
-      writeBack(stop);
+    } else if (stop.after() == After.END_AND_LEAVE) {
+      serving.tell(new FrontendMessage.HandOver());
+    } else if (stop.force() && stop.after() != After.END_AND_LEAVE_IF_USED) {
+      serving.tell(new FrontendMessage.Stop(false));
+    } else if (number == UblkDeviceInfo.ANY_NUMBER) {
+      serving.tell(new FrontendMessage.Stop(true));
     } else {
-      serving.tell(
-          stop.after() == After.END_AND_LEAVE
-              ? new FrontendMessage.HandOver()
-              : new FrontendMessage.Stop(!stop.force()));
+      patient = true;
+      timers.startSingleTimer(new PatienceOver(stop), drain.dividedBy(5));
+      lookForUsers(stop);
     }
     return this;
   }
 
-  private void writeBack(Stop stop) {
-    writingBack = true;
+  private void lookForUsers(Stop stop) {
+    looking = true;
     getContext()
         .spawn(
-            parts.writeBack(
+            parts.users(
                 number,
                 getContext()
-                    .messageAdapter(
-                        UblkWriteBack.Done.class, done -> new WrittenBack(stop, done.failure()))),
-            "write-back-" + ++spawned,
+                    .messageAdapter(UblkUsers.Seen.class, seen -> new Users(stop, seen.use()))),
+            "users-" + ++spawned,
             DispatcherSelector.blocking());
-    timers.startSingleTimer(
-        new WrittenBack(stop, "it takes longer than a third of the drain deadline"),
-        drain.dividedBy(3));
+    // The driver may know more, and what hangs here tells nothing.
+    timers.startSingleTimer(new Users(stop, Optional.empty()), LOOKING);
   }
 
-  private Behavior<Message> writtenBack(WrittenBack told) {
+  private Behavior<Message> users(Users told) {
     ActorRef<FrontendMessage> serving = frontend;
-    if (!writingBack || !told.stop().equals(stopping) || serving == null) {
+    if (!looking || !told.stop().equals(stopping) || serving == null) {
       return this;
     }
-    writingBack = false;
-    if (!told.failure().isEmpty()) {
+    looking = false;
+    timers.cancel(new Users(told.stop(), Optional.empty()));
+    if (told.use().isEmpty()) {
+      serving.tell(new FrontendMessage.Stop(true));
+    } else {
+      DiskUse use = told.use().get();
+      used(
+          told.stop(),
+          use,
+          "/dev/ublkb"
+              + number
+              + " is in use, "
+              + use.who()
+              + "; end that first, or stop it with force");
+    }
+    return this;
+  }
+
+  /** It may not be removed now: refused, left to the next daemon, or looked at again. */
+  private void used(Stop stop, DiskUse use, String refusal) {
+    ActorRef<FrontendMessage> serving = frontend;
+    if (stop.after() != After.END_AND_LEAVE_IF_USED) {
+      stopping = null;
+      stop.replyTo().tell(new Answer.Refused(refusal));
+      timers.startSingleTimer(Again.INSTANCE, AGAIN);
+    } else if (!use.lasting() && patient) {
+      timers.startSingleTimer(new LookAgain(stop), LOOK_AGAIN);
+    } else if (serving != null) {
       getContext()
           .getLog()
-          .error(
-              "{}: not everything that the kernel holds of its block device was written: {}",
+          .warn(
+              "{}: /dev/ublkb{} is in use, {}, and is left: its users wait until the next daemon"
+                  + " takes it back, so start it again; to take it down for good instead, failing"
+                  + " what they wait for: spared ctl ublk remove {} --yes",
               name,
-              told.failure());
+              number,
+              use.who(),
+              number);
+      serving.tell(new FrontendMessage.HandOver());
     }
-    serving.tell(new FrontendMessage.Stop(false));
-    return this;
   }
 
   /** Without a block device, or after its removal. */

@@ -148,10 +148,11 @@ class LifeInterruptedTest {
         // Without the command, what is begun ends at once here.
         yield serves && driver.life.phase() == phase;
       }
-      case STOPPING, CLOSING, DELETING, ENDED -> {
+      case WRITING_BACK, STOPPING, CLOSING, DELETING, ENDED -> {
         boolean serves = driver.until(LifePhase.SERVING);
         driver.happened(new LifeFact.StopAsked(false, false));
         if (phase == LifePhase.CLOSING) {
+          driver.until(LifePhase.STOPPING);
           driver.open.remove(Command.STOP_DEV);
           driver.happened(new LifeFact.Done(Command.STOP_DEV));
         }

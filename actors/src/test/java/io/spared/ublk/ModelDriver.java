@@ -30,6 +30,7 @@ final class ModelDriver {
   boolean fileOpen;
   boolean retry;
   boolean wantsFile;
+  boolean writesBack;
   int queues;
 
   /**
@@ -70,6 +71,7 @@ final class ModelDriver {
         case LifeEffect.CloseFile _ -> fileOpen = false;
         case LifeEffect.RetryAfter _ -> retry = true;
         case LifeEffect.BeginQueues begin -> queues = begin.info().queues();
+        case LifeEffect.WriteBack _ -> writesBack = true;
         case LifeEffect.AbandonQueues _ -> {}
         case LifeEffect.LeaveQueues _ -> queuesEnd();
         case LifeEffect.Serving _ -> {}
@@ -135,6 +137,9 @@ final class ModelDriver {
       wantsFile = false;
       fileOpen = true;
       happened(new LifeFact.Opened());
+    } else if (writesBack) {
+      writesBack = false;
+      happened(new LifeFact.WrittenBack());
     } else if (retry) {
       retry = false;
       happened(new LifeFact.RetryTime());

@@ -234,6 +234,7 @@ final class TrialRoot extends AbstractBehavior<TrialRoot.Message> {
                 .tell(
                     new UblkQueueMessage.ForQueue(nothing()),
                     org.apache.pekko.actor.ActorRef.noSender());
+        case "crash-frontend" -> serving.tell(new FrontendMessage.WrittenBack(nothing()));
         case "leave" -> serving.tell(new FrontendMessage.HandOver());
         default -> UblkTrial.say("UNKNOWN " + line);
       }

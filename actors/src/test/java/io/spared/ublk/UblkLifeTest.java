@@ -124,6 +124,9 @@ class UblkLifeTest {
   @Test
   void stoppingStopsWhileQueuesServeAndDeletesWhenTheyHaveEnded() {
     Stepped stepped = new Stepped(false).serving().after(new LifeFact.StopAsked(false, false));
+    // What the kernel holds is written while everything serves.
+    assertThat(stepped.last).containsExactly(new LifeEffect.WriteBack());
+    stepped.after(new LifeFact.WrittenBack());
     assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
 
     stepped.after(new LifeFact.QueueEnded(0), new LifeFact.Done(Command.STOP_DEV));
@@ -149,6 +152,37 @@ class UblkLifeTest {
     assertThat(stepped.life.phase()).isEqualTo(LifePhase.SERVING);
     assertThat(stepped.life.isEnding()).isFalse();
     assertThat(stepped.last).hasSize(1).first().isInstanceOf(LifeEffect.StopRefused.class);
+  }
+
+  @Test
+  void aFrontendThatCrashesHasWhatTheKernelHoldsWrittenBeforeTheDeviceIsStopped() {
+    Stepped stepped = new Stepped(false).serving().after(new LifeFact.Crashed("a defect"));
+    assertThat(stepped.last).containsExactly(new LifeEffect.WriteBack());
+
+    stepped.after(new LifeFact.WrittenBack());
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
+  }
+
+  @Test
+  void writingBackThatHangsEndsAtTheStopDeadline() {
+    Stepped stepped =
+        new Stepped(false)
+            .serving()
+            .after(new LifeFact.Crashed("a defect"), new LifeFact.StopDeadline());
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
+
+    stepped.after(new LifeFact.WrittenBack());
+    assertThat(stepped.last).isEmpty();
+  }
+
+  @Test
+  void nothingIsWrittenBackThroughAQueueThatFailed() {
+    Stepped stepped = new Stepped(false).serving().after(new LifeFact.QueueFailed(1, "broken"));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
+
+    stepped = new Stepped(false).serving().after(new LifeFact.Crashed("a defect"));
+    stepped.after(new LifeFact.QueueFailed(1, "broken"));
+    assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.STOP_DEV));
   }
 
   @Test
@@ -206,7 +240,10 @@ class UblkLifeTest {
     Stepped stepped =
         new Stepped(false)
             .serving()
-            .after(new LifeFact.StopAsked(false, false), new LifeFact.StopDeadline());
+            .after(
+                new LifeFact.StopAsked(false, false),
+                new LifeFact.WrittenBack(),
+                new LifeFact.StopDeadline());
     assertThat(stepped.last).containsExactly(new LifeEffect.AbandonQueues());
 
     stepped.after(
@@ -224,6 +261,7 @@ class UblkLifeTest {
             .serving()
             .after(
                 new LifeFact.StopAsked(false, false),
+                new LifeFact.StopDeadline(),
                 new LifeFact.StopDeadline(),
                 new LifeFact.StopDeadline());
     assertThat(stepped.last)
@@ -383,11 +421,12 @@ class UblkLifeTest {
       boolean deleted = false;
       int queuesAlive = 0;
       boolean opening = false;
+      boolean writing = false;
       int stops = 0;
       for (int step = 0; step < 80; step++) {
         LifeFact fact;
         int choice = random.nextInt(10);
-        if (step > 50 && stops < 4) {
+        if (step > 50 && stops < 5) {
           fact = stops++ == 0 ? new LifeFact.StopAsked(false, false) : new LifeFact.StopDeadline();
         } else if (!open.isEmpty() && (choice < 6 || step > 50)) {
           Command command = open.remove(random.nextInt(open.size()));
@@ -404,6 +443,10 @@ class UblkLifeTest {
             }
             fact = answer(command, random);
           }
+        } else if (writing && choice < 7) {
+          writing = false;
+          fact =
+              random.nextInt(3) == 0 ? new LifeFact.Crashed("twice") : new LifeFact.WrittenBack();
         } else if (opening && choice < 8) {
           opening = false;
           fact =
@@ -422,7 +465,12 @@ class UblkLifeTest {
                 default -> new LifeFact.QueueEnded(0);
               };
         } else {
-          fact = random.nextInt(8) == 0 ? new LifeFact.StartDeadline() : new LifeFact.RetryTime();
+          fact =
+              switch (random.nextInt(8)) {
+                case 0 -> new LifeFact.StartDeadline();
+                case 1 -> new LifeFact.Crashed("a defect");
+                default -> new LifeFact.RetryTime();
+              };
         }
         boolean endedBefore = !stepped.ends().isEmpty();
         stepped.after(fact);
@@ -435,6 +483,7 @@ class UblkLifeTest {
               open.add(ask.command());
             }
             case LifeEffect.OpenFile _ -> opening = true;
+            case LifeEffect.WriteBack _ -> writing = true;
             case LifeEffect.BeginQueues begin -> queuesAlive = begin.info().queues();
             default -> {}
           }

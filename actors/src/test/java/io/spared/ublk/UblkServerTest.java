@@ -9,6 +9,7 @@ import io.spared.device.DeviceSettings;
 import io.spared.device.Phase;
 import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskGeometry;
+import io.spared.ffi.disk.DiskUse;
 import io.spared.ublk.UblkServer.After;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,12 +17,14 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.LoggingTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.ManualTime;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -36,7 +39,8 @@ class UblkServerTest {
   private final TestProbe<FrontendMessage> frontend = kit.createTestProbe();
   private final TestProbe<Answer> person = kit.createTestProbe();
   private ActorRef<UblkReport> owner = kit.<UblkReport>createTestProbe().ref();
-  private final TestProbe<ActorRef<UblkWriteBack.Done>> writers = kit.createTestProbe();
+  private final TestProbe<ActorRef<UblkUsers.Seen>> lookers = kit.createTestProbe();
+  private int crashesOfTheFinder;
   private int frontends;
   private int crashesOfTheServer;
 
@@ -45,6 +49,10 @@ class UblkServerTest {
         @Override
         public Behavior<Object> finder(ActorRef<UblkFinder.Found> replyTo) {
           return Behaviors.setup(context -> {
+            if (crashesOfTheFinder > 0) {
+              crashesOfTheFinder--;
+              throw new IllegalStateException("a defect of the finder");
+            }
             replyTo.tell(new UblkFinder.Found(List.of()));
             return Behaviors.stopped();
           });
@@ -73,9 +81,9 @@ class UblkServerTest {
         }
 
         @Override
-        public Behavior<Object> writeBack(int number, ActorRef<UblkWriteBack.Done> replyTo) {
+        public Behavior<Object> users(int number, ActorRef<UblkUsers.Seen> replyTo) {
           return Behaviors.setup(context -> {
-            writers.ref().tell(replyTo);
+            lookers.ref().tell(replyTo);
             return Behaviors.stopped();
           });
         }
@@ -131,10 +139,6 @@ class UblkServerTest {
     ActorRef<UblkServer.Message> server = serving();
 
     server.tell(new UblkServer.Stop(true, After.REST, 10, person.ref()));
-    // What the kernel holds is written while the block device still serves.
-    ActorRef<UblkWriteBack.Done> writer = writers.receiveMessage();
-    frontend.expectNoMessage(Duration.ZERO);
-    writer.tell(new UblkWriteBack.Done(""));
     frontend.expectMessage(new FrontendMessage.Stop(false));
     device.expectNoMessage(Duration.ZERO);
 
@@ -145,16 +149,107 @@ class UblkServerTest {
     person.expectMessage(new Answer.Done("a is stopped"));
   }
 
-  @Test
-  void aForcedStopGoesOnWhenWritingBackHangs() {
-    ActorRef<UblkServer.Message> server = serving();
+  /** Who uses the block device, as the next one who looks sees it. */
+  private void seen(@Nullable DiskUse use) {
+    lookers.receiveMessage().tell(new UblkUsers.Seen(Optional.ofNullable(use)));
+  }
 
-    server.tell(new UblkServer.Stop(true, After.REST, 10, person.ref()));
-    ActorRef<UblkWriteBack.Done> writer = writers.receiveMessage();
-    time.timePasses(Duration.ofMinutes(1));
-    frontend.expectMessage(new FrontendMessage.Stop(false));
-    writer.tell(new UblkWriteBack.Done("too late"));
+  @Test
+  void aStopWithoutForceNamesWhoUsesTheBlockDevice() {
+    ActorRef<UblkServer.Message> server = serving();
+    server.tell(new UblkServer.Stop(false, After.REST, 10, person.ref()));
+    seen(new DiskUse("mounted at /mnt/a", true));
+
+    person.expectMessage(
+        new Answer.Refused(
+            "/dev/ublkb0 is in use, mounted at /mnt/a; end that first, or stop it with force"));
     frontend.expectNoMessage(Duration.ZERO);
+    device.expectNoMessage(Duration.ZERO);
+  }
+
+  @Test
+  void aStopWithoutForceGoesOnWhenLookingForUsersHangs() {
+    ActorRef<UblkServer.Message> server = serving();
+    server.tell(new UblkServer.Stop(false, After.REST, 10, person.ref()));
+    ActorRef<UblkUsers.Seen> late = lookers.receiveMessage();
+    time.timePasses(Duration.ofMinutes(1));
+    frontend.expectMessage(new FrontendMessage.Stop(true));
+
+    late.tell(new UblkUsers.Seen(Optional.of(new DiskUse("mounted at /mnt/a", true))));
+    person.expectNoMessage(Duration.ZERO);
+  }
+
+  private ActorRef<UblkServer.Message> ending() {
+    ActorRef<UblkServer.Message> server = serving();
+    server.tell(new UblkServer.Stop(true, After.END_AND_LEAVE_IF_USED, 10, person.ref()));
+    return server;
+  }
+
+  @Test
+  void aDaemonThatEndsLeavesABlockDeviceThatIsMounted() {
+    ending();
+    LoggingTestKit.warn("/dev/ublkb0 is in use, mounted at /mnt/a, and is left")
+        .expect(
+            kit.system(),
+            () -> {
+              seen(new DiskUse("mounted at /mnt/a", true));
+              return frontend.expectMessage(new FrontendMessage.HandOver());
+            });
+
+    owner.tell(new UblkReport.Ended("", true));
+    device.expectMessageClass(DeviceCommand.Stop.class).replyTo().tell(new Answer.Done("stopped"));
+    person.expectMessageClass(Answer.Done.class);
+  }
+
+  @Test
+  void aDaemonThatEndsRemovesABlockDeviceThatNobodyUses() {
+    ending();
+    seen(null);
+    frontend.expectMessage(new FrontendMessage.Stop(true));
+    frontend.expectNoMessage(Duration.ZERO);
+  }
+
+  @Test
+  void aDaemonThatEndsLeavesABlockDeviceOfWhichOnlyTheDriverKnowsThatItIsInUse() {
+    ending();
+    for (int looks = 0; looks < 2; looks++) {
+      seen(null);
+      frontend.expectMessage(new FrontendMessage.Stop(true));
+      owner.tell(new UblkReport.StopRefused("it is in use"));
+      device.expectNoMessage(Duration.ZERO);
+      // Not long enough for a user who stays, then long enough.
+      time.timePasses(looks == 0 ? Duration.ofMillis(100) : Duration.ofSeconds(10));
+    }
+    seen(null);
+    frontend.expectMessage(new FrontendMessage.Stop(true));
+    owner.tell(new UblkReport.StopRefused("it is in use"));
+    frontend.expectMessage(new FrontendMessage.HandOver());
+  }
+
+  @Test
+  void aDaemonThatEndsWaitsForALookAtItsBlockDevice() {
+    ending();
+    seen(new DiskUse("open in udev-worker (process 12)", false));
+    frontend.expectNoMessage(Duration.ZERO);
+    time.timePasses(Duration.ofMillis(100));
+    seen(null);
+    frontend.expectMessage(new FrontendMessage.Stop(true));
+  }
+
+  @Test
+  void aFinderThatCrashesIsFollowedByAnother() {
+    crashesOfTheFinder = 1;
+    server();
+    described(Phase.ACTIVE);
+    device.awaitAssert(() -> {
+      time.timePasses(AGAIN);
+      described(Phase.ACTIVE);
+      return null;
+    });
+    frontend.awaitAssert(() -> {
+      assertThat(frontends).isEqualTo(1);
+      return null;
+    });
   }
 
   @Test
@@ -180,6 +275,7 @@ class UblkServerTest {
   void aStopThatTheDeviceRefusesHasItServedAgain() {
     ActorRef<UblkServer.Message> server = serving();
     server.tell(new UblkServer.Stop(false, After.END, 10, person.ref()));
+    seen(null);
     frontend.expectMessage(new FrontendMessage.Stop(true));
     owner.tell(new UblkReport.Ended("", false));
     device.expectMessageClass(DeviceCommand.Stop.class).replyTo().tell(new Answer.Refused("used"));

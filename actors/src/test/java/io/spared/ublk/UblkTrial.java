@@ -12,8 +12,8 @@ import org.apache.pekko.actor.typed.ActorSystem;
 /**
  * Serves one disk as one ublk device with the real frontend, queues and rings, and nothing else: no
  * metadata and no relocation, so that what the test VM shows is the frontend's alone. Commands come
- * on standard input: go (with {@code --wait yes}), stop, stop-if-unused, leave, crash-queue. It
- * says READY, SERVING, REFUSED and ENDED.
+ * on standard input: go (with {@code --wait yes}), stop, stop-if-unused, leave, crash-queue,
+ * crash-frontend. It says READY, SERVING, REFUSED and ENDED.
  */
 public final class UblkTrial {
   private UblkTrial() {}

@@ -366,12 +366,13 @@ public final class Daemon implements AutoCloseable {
       }
     }
     long drainNanos = drain.toNanos();
+    HostCommand.BlockDevices blockDevices = blockDevices();
     try {
       stopDiscovery();
       HostCommand.Farewell farewell =
           AskPattern.<HostCommand, HostCommand.Farewell>ask(
                   host,
-                  replyTo -> new HostCommand.Shutdown(drainNanos, handingOver, replyTo),
+                  replyTo -> new HostCommand.Shutdown(drainNanos, blockDevices, replyTo),
                   drain.plus(STOP_MARGIN),
                   system.scheduler())
               .toCompletableFuture()
@@ -395,6 +396,19 @@ public final class Daemon implements AutoCloseable {
     } catch (ExecutionException | TimeoutException late) {
       log.error("the actors did not end in time: {}", late.toString());
     }
+  }
+
+  /**
+   * Who uses one when the machine goes down uses it in vain, and would keep the machine waiting.
+   * Otherwise its users wait for the next daemon and notice nothing.
+   */
+  private HostCommand.BlockDevices blockDevices() {
+    if (handingOver) {
+      return HostCommand.BlockDevices.LEFT;
+    }
+    return ServiceManager.isMachineStopping()
+        ? HostCommand.BlockDevices.REMOVED
+        : HostCommand.BlockDevices.LEFT_IF_USED;
   }
 
   /** First, so that nothing is activated while everything else ends. */

@@ -65,6 +65,10 @@ final class ServiceManager {
     MANAGER.ready(lastStatus);
   }
 
+  static boolean isMachineStopping() {
+    return MANAGER.isMachineStopping();
+  }
+
   static void stopping() {
     MANAGER.stopping("draining");
   }

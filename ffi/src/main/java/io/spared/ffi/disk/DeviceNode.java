@@ -32,6 +32,15 @@ final class DeviceNode {
     this.udev = files.lines("/run/udev/data/b" + number);
   }
 
+  /** That of a device's file. */
+  static DeviceNode of(HostFiles files, Path device) throws IOException {
+    Object rdev = Files.getAttribute(device, "unix:rdev");
+    long number = rdev instanceof Long value ? value : 0;
+    int major = (int) ((number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL));
+    int minor = (int) ((number & 0xff) | (number >>> 12 & ~0xffL));
+    return new DeviceNode(files, major, minor);
+  }
+
   String number() {
     return number;
   }
@@ -150,6 +159,18 @@ final class DeviceNode {
       numbers.add(number);
     }
     return numbers;
+  }
+
+  /** The paths of the device and of its partitions, beside each other. */
+  List<String> paths(Path device) {
+    List<String> paths = new ArrayList<>();
+    paths.add(device.toString());
+    for (Path part : parts()) {
+      if (!part.equals(directory)) {
+        paths.add(device.resolveSibling(part.getFileName().toString()).toString());
+      }
+    }
+    return paths;
   }
 
   private List<Path> parts() {

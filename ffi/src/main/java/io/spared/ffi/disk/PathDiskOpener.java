@@ -180,11 +180,7 @@ final class PathDiskOpener {
 
   private DeviceNode node(DiskAddress address, Path real) throws DiskException {
     try {
-      Object device = Files.getAttribute(real, "unix:rdev");
-      long number = device instanceof Long value ? value : 0;
-      int major = (int) ((number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL));
-      int minor = (int) ((number & 0xff) | (number >>> 12 & ~0xffL));
-      return new DeviceNode(files, major, minor);
+      return DeviceNode.of(files, real);
     } catch (IOException e) {
       throw new DiskException(Reason.IO, "disk " + address + ": " + e.getMessage(), e);
     }

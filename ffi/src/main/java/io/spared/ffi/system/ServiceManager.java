@@ -6,12 +6,17 @@ import io.spared.ffi.libc.Libc;
 import io.spared.ffi.libc.Memory;
 import io.spared.ffi.libc.NativeException;
 import io.spared.ffi.world.Clock;
+import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,6 +28,7 @@ import org.slf4j.LoggerFactory;
 public final class ServiceManager {
   private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
   private static final int STATUS_MAX = 1000;
+  private static final Duration ANSWER_WAIT = Duration.ofSeconds(2);
 
   private final String socket;
   private final Optional<Duration> watchdog;
@@ -54,6 +60,32 @@ public final class ServiceManager {
 
   public boolean isPresent() {
     return !socket.isEmpty();
+  }
+
+  /** Whether the whole machine goes down; no, where systemd does not say so within two seconds. */
+  public boolean isMachineStopping() {
+    return Files.isDirectory(Path.of("/run/systemd/system"))
+        && saysStopping(List.of("systemctl", "is-system-running"), ANSWER_WAIT);
+  }
+
+  static boolean saysStopping(List<String> question, Duration wait) {
+    try {
+      Process process =
+          new ProcessBuilder(question).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+      if (!process.waitFor(wait.toNanos(), TimeUnit.NANOSECONDS)) {
+        process.destroyForcibly();
+        return false;
+      }
+      return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+          .strip()
+          .equals("stopping");
+    } catch (IOException e) {
+      LOG.warn("whether the machine goes down is not known: {}", e.getMessage());
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   /** Within which time {@link #alive} must be called again and again; half of it is a good pace. */
