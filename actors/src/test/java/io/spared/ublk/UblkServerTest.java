@@ -237,6 +237,19 @@ class UblkServerTest {
   }
 
   @Test
+  void aFrontendThatEndedByItselfIsFollowedByAnother() {
+    serving();
+    owner.tell(new UblkReport.Ended("queue 0: it crashed", false));
+    device.expectNoMessage(Duration.ZERO);
+    time.timePasses(AGAIN);
+    described(Phase.ACTIVE);
+    frontend.awaitAssert(() -> {
+      assertThat(frontends).isEqualTo(2);
+      return null;
+    });
+  }
+
+  @Test
   void aFinderThatCrashesIsFollowedByAnother() {
     crashesOfTheFinder = 1;
     server();
