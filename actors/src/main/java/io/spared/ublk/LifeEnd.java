@@ -136,6 +136,17 @@ final class LifeEnd {
     return closeWhenQueuesEnded(life.with(life.ending().withStopped()));
   }
 
+  /**
+   * The driver took back the tags that it had then. Those of requests in hand come to it when they
+   * are answered, and it keeps them: a queue that waited for them would wait for its deadlines.
+   */
+  static LifeStep quiesced(LifeState life) {
+    LifeStep step = stopped(life);
+    return step.state().phase() == LifePhase.QUIESCING
+        ? step.state().doing(new LifeEffect.LeaveQueues())
+        : step;
+  }
+
   private static LifeStep closeWhenQueuesEnded(LifeState life) {
     if (!life.ending().stopped()) {
       return life.stay();

@@ -102,7 +102,8 @@ final class UblkLife {
               : life.in(LifePhase.READING).asking(Command.GET_PARAMS);
       case START_DEV, END_USER_RECOVERY ->
           life.in(LifePhase.SERVING).doing(new LifeEffect.Serving(life.known()));
-      case STOP_DEV, TRY_STOP_DEV, QUIESCE_DEV -> LifeEnd.stopped(life);
+      case STOP_DEV, TRY_STOP_DEV -> LifeEnd.stopped(life);
+      case QUIESCE_DEV -> LifeEnd.quiesced(life);
       case DEL_DEV, DEL_DEV_ASYNC ->
           life.phase() == LifePhase.DELETING || life.isEnding()
               ? LifeEnd.end(life.gone())
