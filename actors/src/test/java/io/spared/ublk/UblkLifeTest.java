@@ -372,10 +372,7 @@ class UblkLifeTest {
 
   @Test
   void handingOverQuiescesWhereTheDriverCanAndNeverDeletes() {
-    Stepped stepped =
-        new Stepped(false)
-            .serving()
-            .after(new LifeFact.StopAsked(true, false));
+    Stepped stepped = new Stepped(false).serving().after(new LifeFact.StopAsked(true, false));
     assertThat(stepped.last).containsExactly(new LifeEffect.Ask(Command.QUIESCE_DEV));
 
     // The driver keeps the tags of requests that are answered from now on.
