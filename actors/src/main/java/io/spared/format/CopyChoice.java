@@ -30,17 +30,7 @@ import org.jspecify.annotations.Nullable;
  * acknowledged, and is void. For that only the ends of those logs matter, not whether their tables
  * can be loaded. A copy counts by its newest area: an older one beside a damaged one says nothing.
  *
- * <p>A spare that went back. A commit counts only when a copy on every spare in service holds it,
- * and a record is begun when the one before counts. So a spare in service misses at most the last
- * record, and one more for each later start, whose first record may not have counted either. The
- * copy that held the others may be one that is being placed elsewhere: until the placing counts
- * what stands at its former place stays, and is read too. A disk goes back as a whole, so if all
- * that stands on the spare, there as well, was read to its end, no seal that could not be read
- * hides a newer area, and all misses more, the disk is as it was earlier, its slots too: a person
- * decides, before anything is written to it. A disk that went back by less than that cannot be told
- * from a crash. The other way round, a spare that has lost its last record to a fault after a crash
- * can look like a disk that went back; then too a person decides ({@code ctl repair}), since old
- * slots would be worse.
+ * <p>A spare that went back is told from one that a crash left behind by {@link SpareAge}.
  *
  * <p>Copies that are placed anew. The commit that does it counts when a majority of the new places
  * holds it, and no other commit begins before it does. So when fewer than a majority of the new
@@ -212,7 +202,7 @@ public final class CopyChoice {
         continue;
       }
       if (circumstances.presentSpares().contains(spare.spareId())) {
-        wentBack(spare, best, placement)
+        SpareAge.wentBack(spare, best, placement, readings)
             .ifPresent(sentence -> doubt(consented, sentence, doubts, grounds));
         continue;
       }
@@ -238,58 +228,6 @@ public final class CopyChoice {
           doubts,
           grounds);
     }
-  }
-
-  /** How it is seen that the disk of a spare in service is as it was earlier. */
-  private Optional<String> wentBack(SpareMember spare, AreaReading best, Placement placement) {
-    Position most = null;
-    for (CopyPlace place : placement.places()) {
-      if (place.spare() != spare.index()) {
-        continue;
-      }
-      Optional<AreaReading> own =
-          readings.stream()
-              .filter(reading -> placedAs(reading, best, placement).equals(Optional.of(place)))
-              .findFirst()
-              .filter(reading -> !reading.mayHoldMore())
-              .flatMap(CopyReading::best)
-              .filter(area -> area.isTailKnown() && area.damage().isEmpty());
-      if (own.isEmpty()) {
-        return Optional.empty();
-      }
-      Position tail = own.get().tail();
-      most = most == null || tail.compareTo(most) > 0 ? tail : most;
-    }
-    if (most == null) {
-      return Optional.empty();
-    }
-    for (CopyReading former : readings) {
-      if (!former.spareId().equals(spare.spareId())
-          || placedAs(former, best, placement).isPresent()) {
-        continue;
-      }
-      Optional<AreaReading> left = former.best();
-      boolean known = left.map(AreaReading::isTailKnown).orElse(true);
-      if (!known || former.mayHoldMore() || former.kind() == CopyReading.Kind.UNREADABLE) {
-        return Optional.empty();
-      }
-      if (left.isPresent() && left.get().tail().compareTo(most) > 0) {
-        most = left.get().tail();
-      }
-    }
-    long starts = best.tail().epoch().counter() - most.epoch().counter();
-    return best.tail().sequence() - most.sequence() > 1 + starts
-        ? Optional.of(
-            "spare "
-                + spare.index()
-                + " ("
-                + spare.spareId()
-                + ") is as it was earlier: its copies end at "
-                + most
-                + ", and it was in service when the commits after that were made, up to "
-                + best.tail()
-                + "; attach the right disk, what moved to this one may be older too")
-        : Optional.empty();
   }
 
   /** Copies where the placement has them that were read to the end of their logs. */
@@ -434,8 +372,7 @@ public final class CopyChoice {
   }
 
   /** The place that the placement has where the reading was taken. */
-  private static Optional<CopyPlace> placedAs(
-      CopyReading reading, AreaReading best, Placement placement) {
+  static Optional<CopyPlace> placedAs(CopyReading reading, AreaReading best, Placement placement) {
     return placement.places().stream()
         .filter(place -> {
           SpareMember spare = best.header().spares().get(place.spare());

@@ -80,9 +80,44 @@ class CopyChoiceTest {
     CopyVerdict verdict = choose(device, former);
     assertThat(verdict.decision()).isEqualTo(Decision.USABLE);
     assertThat(verdict.position()).contains(placing);
-    // A commit after it can only be there when the placing was durable on every spare.
+    // Commits after it can only be there when the placing was durable on every spare.
     device.commit(Set.of(0, 2, 4), new Change.Remapped(19, 0, 19, LostBits.NONE));
+    device.commit(Set.of(0, 2, 4), new Change.Remapped(20, 0, 20, LostBits.NONE));
     assertThat(choose(device, former).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
+  @Test
+  void aSpareThatIsBeingLeftAndHoldsNoCopyIsNotOlder() throws Exception {
+    TestDevice device = device(2);
+    List<CopyReading> former = List.of(device.readings().get(1), device.readings().get(3));
+    List<CopyPlace> places = new ArrayList<>(device.placement().places());
+    for (int copy : List.of(1, 3)) {
+      places.set(
+          copy,
+          new CopyPlace(copy, 0, places.get(0).offsetBytes() + (3 + copy) * Extent.UNIT_BYTES));
+    }
+    device.commit(
+        ALL,
+        new Change.CopiesPlaced(new Placement(device.placement().layout(), places)),
+        new Change.SpareStateChanged(1, SpareState.EVACUATING));
+    for (int block = 8; block < 12; block++) {
+      device.commit(Set.of(0, 2, 4), new Change.Remapped(block, 0, block, LostBits.NONE));
+    }
+    assertThat(choose(device, former).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
+  void copiesPlacedAnewWhileACommitIsInDoubtDoNotMakeASpareOlder() throws Exception {
+    TestDevice device = device(2);
+    // The second spare does not answer, so this cannot be decided, and a copy is placed elsewhere.
+    device.commit(Set.of(0, 2, 4), new Change.Remapped(8, 0, 8, LostBits.NONE));
+    List<CopyPlace> places = new ArrayList<>(device.placement().places());
+    places.set(4, new CopyPlace(4, 0, places.get(0).offsetBytes() + 4 * Extent.UNIT_BYTES));
+    Placement anew = new Placement(device.placement().layout(), places);
+    device.commit(Set.of(0, 2), new Change.CopiesPlaced(anew));
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+    device.commit(Set.of(0, 2), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
   @Test

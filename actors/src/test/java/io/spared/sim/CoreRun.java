@@ -641,6 +641,11 @@ final class CoreRun {
       case TAKE_OVER -> takeOver();
       case CLOCK_JUMP -> world.jumpWallClock(Duration.ofSeconds(action.number()));
       case REPLACE, CANCEL_REPLACE, EVACUATE, CANCEL_EVACUATION -> {
+        ActorRef<Keeper.Command> to = keeper;
+        if (!whole && to != null) {
+          to.tell(new Keeper.Command.MoveAway((int) action.number()));
+          return;
+        }
         if (action.kind() == SimAction.Kind.EVACUATE) {
           setup.copiesMayMove();
         }
@@ -665,6 +670,7 @@ final class CoreRun {
       case SWAP -> setup.swap(action.disk());
       case KEEP_IMAGE -> setup.keepImage(action.disk());
       case RETURN_OLDER -> setup.returnOlder(action.disk());
+      case FOREIGN_COPY -> setup.foreignCopy((int) action.number());
       case RIVAL -> startRival();
       case CUT_AFTER_COMMIT, CUT_AFTER_CHECKPOINT ->
           setup.arm(
@@ -738,6 +744,7 @@ final class CoreRun {
     world.trace().line(() -> world.nowNanos() + " *** all disks are well");
     endRival();
     boolean replugged = setup.unswap();
+    setup.takeForeignCopyAway();
     for (SimDrive drive : setup.drives()) {
       drive.faults().clear();
       drive.clearDefects();

@@ -26,6 +26,7 @@ import io.spared.format.SortedRemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.format.SpareState;
 import io.spared.format.SpareTable;
+import io.spared.format.Superblock;
 import io.spared.host.AddedSpares;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
@@ -50,6 +51,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.jspecify.annotations.Nullable;
 
 /** One simulated set-up: a main drive with known content, spares, and what is lent of them. */
 final class CoreSetup {
@@ -78,6 +80,12 @@ final class CoreSetup {
   private final Set<Integer> mayLie = new HashSet<>();
 
   private boolean copiesMoved;
+
+  /** Another device's copy in the place of one of this device's. */
+  private @Nullable ForeignCopy foreign;
+
+  private record ForeignCopy(
+      SimDrive drive, long offsetBytes, ByteBuffer before, ByteBuffer bytes) {}
 
   /** What this host remembers of devices that it has run, beside their disks. */
   final Map<UUID, Remembered> remembered = new HashMap<>();
@@ -368,6 +376,52 @@ final class CoreSetup {
     older.reappear(image);
     strangers.put(disk, older);
     opener.plug(address(own.name()), older);
+  }
+
+  /**
+   * Somebody makes another device on a spare, and writes where a copy of this one stands. Only
+   * while no drive may lie there as well.
+   */
+  void foreignCopy(int copy) {
+    CopyPlace place = placement.places().get(copy);
+    SimDrive drive = spares.get(place.spare());
+    if (foreign != null || !mayLie.isEmpty() || !drive.isPresent()) {
+      return;
+    }
+    Superblock of =
+        new Superblock(
+            new UUID(0xF0, 0x12),
+            spareId(place.spare()),
+            copy,
+            COPIES,
+            place.offsetBytes(),
+            geometry,
+            LAYOUT,
+            0);
+    byte[] bytes = new byte[Superblock.BYTES];
+    of.write().get(bytes);
+    foreign =
+        new ForeignCopy(
+            drive,
+            place.offsetBytes(),
+            ByteBuffer.wrap(drive.peek(place.offsetBytes(), Superblock.BYTES)),
+            ByteBuffer.wrap(bytes));
+    drive.poke(place.offsetBytes(), bytes);
+    world.coverage().hit("copy.foreign");
+  }
+
+  /** It must still stand there: a running device never writes over another's. */
+  void takeForeignCopyAway() {
+    ForeignCopy there = foreign;
+    if (there == null) {
+      return;
+    }
+    foreign = null;
+    byte[] stands = there.drive().peek(there.offsetBytes(), Superblock.BYTES);
+    if (!ByteBuffer.wrap(stands).equals(there.bytes())) {
+      truth.violated("another device's copy on " + there.drive().name() + " was written over");
+    }
+    there.drive().poke(there.offsetBytes(), there.before().array());
   }
 
   /** Up to where a spare's copies go, when all of them can be read to an end. */

@@ -70,7 +70,50 @@ class FoundBySimulationTest {
   @Test
   void aSpareThatLeftInAnEarlierLifeIsNotMissedByTheFirstFlush() {
     // No shorter script was found: a block has to be on the spare in the checkpoint that is loaded.
-    SimResult result = CoreRun.run(900026, CoreCampaign.options("daemon"), Set.of(0, 1, 2, 6), 0);
+    Workload some =
+        new Workload(
+            1,
+            266,
+            0.26253222420354233,
+            0.005,
+            0.010798190017953013,
+            0.05,
+            0.05,
+            10,
+            118,
+            6,
+            0,
+            false);
+    Workload slow =
+        new Workload(3, 266, 0.5655480732347055, 0.005, 0, 0.05, 0, 45, 15, 4, 5221710, false);
+    Workload flushing =
+        new Workload(
+            1,
+            266,
+            0.46341948747722916,
+            0.08631849585431525,
+            0.27853645691502166,
+            0,
+            0.05,
+            96,
+            83,
+            21,
+            0,
+            false);
+    SimScript script =
+        new SimScript(
+            4096,
+            512,
+            106496,
+            2,
+            2,
+            List.of(some, slow, flushing),
+            List.of(
+                new SimAction(0, SimAction.Kind.RATE_NEW_DEFECT, 0, 0, 0.009670556634264011),
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 0, 0, 0.003191720513556719),
+                new SimAction(0, SimAction.Kind.RATE_FLUSH_FAILS, 0, 0, 0.03677030519622319),
+                new SimAction(4320882682L, SimAction.Kind.EVACUATE, -1, 0, 0)));
+    SimResult result = CoreRun.run(900026, CoreCampaign.options("daemon"), script);
     assertThat(result.violation()).isNull();
     assertThat(result.coverage().count("event.spare.left")).isPositive();
   }
@@ -78,10 +121,94 @@ class FoundBySimulationTest {
   @Test
   void aRepairThatCannotReadTheNewestAreaForAMomentDoesNotMakeItsSpareAnOlderOne() {
     // No shorter script was found: single reads and writes have to fail, each at its moment.
-    SimResult result =
-        CoreRun.run(20261503, CoreCampaign.options("daemon"), Set.of(0, 1, 2, 6, 7), 0);
+    Workload one =
+        new Workload(
+            1,
+            266,
+            0.6788948570561169,
+            0.10634799939037347,
+            0,
+            0.05,
+            0.05,
+            74,
+            9,
+            28,
+            1478960,
+            false);
+    Workload durable =
+        new Workload(
+            7,
+            266,
+            0.6541335738611844,
+            0.005,
+            0.19092697627580746,
+            0,
+            0.05,
+            10,
+            4,
+            16,
+            1070195,
+            false);
+    Workload busy =
+        new Workload(
+            9, 266, 0.4762093944842479, 0.005, 0.46241488473207865, 0, 0, 75, 8, 15, 0, false);
+    SimScript script =
+        new SimScript(
+            16384,
+            512,
+            65536,
+            3,
+            2,
+            List.of(one, durable, busy),
+            List.of(
+                new SimAction(0, SimAction.Kind.RATE_STUCK, 1, 0, 5.581345977263844E-4),
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 0, 0, 0.2235335118167146),
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 1, 0, 0.15002096811894597),
+                new SimAction(100692121, SimAction.Kind.ADD_SPARE, -1, 0, 0),
+                new SimAction(155465960, SimAction.Kind.POWER_CUT, -1, 0, 0)));
+    SimResult result = CoreRun.run(20261503, CoreCampaign.options("daemon"), script);
     assertThat(result.violation()).isNull();
     assertThat(result.coverage().count("script.ADD_SPARE")).isPositive();
+  }
+
+  @Test
+  void copiesThatArePlacedAnewBesideACommitInDoubtDoNotMakeASpareAnOlderOne() {
+    Workload one =
+        new Workload(
+            3, 266, 0.7638779988057866, 0.11169227976073355, 0, 0, 0.05, 0, 2, 8, 0, false);
+    Workload busy =
+        new Workload(
+            9, 266, 0.3460047711119497, 0.03964763410696871, 0, 0.05, 0, 0, 2, 6, 0, false);
+    Workload durable =
+        new Workload(
+            18,
+            266,
+            0.6669120794129914,
+            0.08464792501898859,
+            0.2596669724082711,
+            0.05,
+            0.05,
+            0,
+            2,
+            1,
+            0,
+            false);
+    SimScript script =
+        new SimScript(
+            4096,
+            4096,
+            8192,
+            3,
+            2,
+            List.of(one, busy, durable),
+            List.of(
+                new SimAction(1434680832, SimAction.Kind.STOP, -1, 0, 0),
+                new SimAction(3038714722L, SimAction.Kind.DEFECT, 0, 4521402942728856303L, 0),
+                new SimAction(4168058663L, SimAction.Kind.STOP, -1, 0, 0),
+                new SimAction(4192540382L, SimAction.Kind.HANG, 1, 0, 0),
+                new SimAction(5243743466L, SimAction.Kind.EVACUATE, -1, 1, 0),
+                new SimAction(10113892233L, SimAction.Kind.POWER_CUT, -1, 0, 0)));
+    assertThat(CoreRun.run(20280523, CoreCampaign.options("daemon"), script).violation()).isNull();
   }
 
   @Test

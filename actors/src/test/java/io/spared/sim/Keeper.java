@@ -83,6 +83,9 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
     /** Scrub or repair the copies now. */
     record Mend(boolean scrub) implements Command {}
 
+    /** Move every block that is on this spare to another one. */
+    record MoveAway(int spare) implements Command {}
+
     /** How many copies are whole. */
     record AskCopies(IntConsumer answer) implements Command {}
   }
@@ -193,6 +196,7 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
                   : new MetadataCommand.Repair(metadataReplies));
         }
       }
+      case Command.MoveAway move -> moveAway(move.spare());
       case Command.AskCopies ask -> {
         asksCopies = ask.answer();
         if (metadata != null) {
@@ -566,6 +570,22 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
         stopFurther();
       }
       default -> {}
+    }
+  }
+
+  private void moveAway(int spare) {
+    if (relocator == null || whenStopped != null) {
+      return;
+    }
+    List<Long> blocks = new ArrayList<>();
+    RemapEntries.Walk walk = Objects.requireNonNull(table).walk();
+    while (walk.next()) {
+      if (!walk.isPending() && walk.spare() == spare) {
+        blocks.add(walk.block());
+      }
+    }
+    for (long block : blocks) {
+      relocator.tell(new RelocatorCommand.MoveBlock(block, spare, false));
     }
   }
 

@@ -58,8 +58,11 @@ final class Kinds {
           "alerts.asThereAreTroubles",
           "alerts.none",
           "device.ACTIVE-DEGRADED",
-          "device.ACTIVE-FAILED",
           "device.DEGRADED-ACTIVE",
+          // Not ACTIVE-FAILED: a running device fails when it meets another's copy (invariant 6),
+          // and
+          // it meets it when it repairs its own, for which it is degraded.
+          "device.DEGRADED-FAILED",
           "device.FAILED-ACTIVE",
           "device.NEW-ASSEMBLING",
           "discovery.Activate",
@@ -87,6 +90,7 @@ final class Kinds {
           "spare.returnedOlder",
           "moment.CUT_AFTER_CHECKPOINT",
           "moment.CUT_AFTER_COMMIT",
+          "copy.foreign",
           "script.ADD_SPARE",
           "script.KILL",
           "script.POWER_CUT",

@@ -57,7 +57,10 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     KEEP_IMAGE,
 
     /** The drive comes back as it was when its image was kept. */
-    RETURN_OLDER
+    RETURN_OLDER,
+
+    /** Somebody makes another device's copy where one of this device's stands. */
+    FOREIGN_COPY
   }
 
   @Override

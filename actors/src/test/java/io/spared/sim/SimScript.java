@@ -66,6 +66,10 @@ record SimScript(
     // What was added later is drawn last, so that what a seed drew before stays.
     if (menu.hosted()) {
       drawing.returnOlder();
+      drawing.letRivalHaveIt();
+      drawing.foreignCopy();
+    } else if (!menu.copies() && !menu.replaces()) {
+      drawing.moveAway();
     }
     actions.sort(Comparator.comparingLong(SimAction::atNanos));
     return new SimScript(
@@ -212,11 +216,50 @@ record SimScript(
     void returnOlder() {
       if (random.chance(0.25)) {
         int disk = 1 + random.below(spares);
-        long kept = 1 + random.below(length);
+        // Mostly with enough time between for commits that it misses.
+        long kept = 1 + random.below(random.chance(0.7) ? length / 4 : length);
         actions.add(new SimAction(kept, SimAction.Kind.KEEP_IMAGE, disk, 0, 0));
         long back = kept + random.below(length);
         actions.add(new SimAction(back, SimAction.Kind.RETURN_OLDER, disk, 0, 0));
       }
+    }
+
+    /** A device that a second daemon waits for is stopped for a while. */
+    void letRivalHaveIt() {
+      if (has(SimAction.Kind.RIVAL) && random.chance(0.6)) {
+        long stopped = length / 2 + random.below(length);
+        actions.add(new SimAction(stopped, SimAction.Kind.STOP_DEVICE, -1, 0, 0));
+        long started = stopped + random.logUniform(200 * MILLI, 5_000 * MILLI);
+        actions.add(new SimAction(started, SimAction.Kind.START_DEVICE, -1, 0, 0));
+      }
+    }
+
+    /**
+     * Somebody makes another device on a disk of this one, and the next look at the copies notices.
+     * Where copies may move, nobody here could say what stands at the place by then.
+     */
+    void foreignCopy() {
+      if (has(SimAction.Kind.EVACUATE) || has(SimAction.Kind.ADD_SPARE) || !random.chance(0.1)) {
+        return;
+      }
+      long at = 1 + random.below(length);
+      actions.add(new SimAction(at, SimAction.Kind.FOREIGN_COPY, -1, random.below(5), 0));
+      long looked = at + random.logUniform(MILLI, 1_000 * MILLI);
+      actions.add(new SimAction(looked, SimAction.Kind.SCRUB, -1, 0, 0));
+    }
+
+    /** The blocks of a spare move to the others, while it is used. */
+    void moveAway() {
+      if (random.chance(0.25)) {
+        int times = 1 + random.below(3);
+        for (int i = 0; i < times; i++) {
+          add(SimAction.Kind.EVACUATE, -1, random.below(spares), 0);
+        }
+      }
+    }
+
+    private boolean has(SimAction.Kind kind) {
+      return actions.stream().anyMatch(action -> action.kind() == kind);
     }
 
     /** Another disk takes main's place, or would have. */
