@@ -437,9 +437,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     stopAskers.add(stop.replyTo());
     drainNanos = stop.drainNanos() > 0 ? stop.drainNanos() : drainNanos;
     take(new Fact.StopAsked());
-    answerStopped();
   }
 
+  /** Whatever ended it. */
   private void answerStopped() {
     if (life.phase().ended()) {
       stopAskers.forEach(
@@ -814,7 +814,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     Draining drain = draining;
     if (drain != null && drain.step()) {
       take(new Fact.Drained());
-      answerStopped();
     }
   }
 
@@ -934,7 +933,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private void crashed(String part, String cause) {
     restarts++;
     take(new Fact.Crashed(part, cause, run.nowNanos()));
-    answerStopped();
   }
 
   // What the life cycle says.
@@ -959,6 +957,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     for (Effect effect : next.effects()) {
       act(effect);
     }
+    answerStopped();
   }
 
   private void tellTroubles(Life before) {

@@ -96,9 +96,13 @@ final class Round {
         0, Reason.NO_QUORUM, "not all copies could be written: " + CopyReason.listed(missing, ""));
   }
 
-  /** No copy is written any more. */
-  void refuseRepairs() {
-    answerRepairs(Admission.refused(0, Reason.FENCED, "the writer stopped writing"));
+  /**
+   * No copy is written any more.
+   *
+   * @param reason why nothing is written any more; to be stopped is not to be fenced
+   */
+  void refuseRepairs(Reason reason) {
+    answerRepairs(Admission.refused(0, reason, "the writer stopped writing"));
   }
 
   void refuseCreation(String sentence) {

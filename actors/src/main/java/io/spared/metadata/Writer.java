@@ -341,7 +341,7 @@ final class Writer {
     cancelBackground();
     commits.allIndeterminate();
     commits.refuseWaiting(Reason.FENCED, sentence);
-    round.refuseRepairs();
+    round.refuseRepairs(Reason.FENCED);
     round.refuseCreation(sentence);
     context.tell(
         new MetadataEvent.Fenced(
@@ -372,7 +372,7 @@ final class Writer {
     cancelBackground();
     commits.cancelWaiting();
     places.cancelWaiting();
-    round.refuseRepairs();
+    round.refuseRepairs(Reason.NOT_READY);
     standing.become(State.STOPPING);
     context.alarms().set(Kind.STOP, deadline);
     afterwards();

@@ -93,6 +93,20 @@ class RepairTest {
     comesBackWhole(device);
   }
 
+  @Test
+  void aRepairThatTheStopCutsShortIsRefusedAndNobodyIsFenced() {
+    WriterHarness device = device(36, 2);
+    device.destroy(1);
+    scrub(device);
+    device.drives.get(device.place(1).spare()).hang();
+    device.writer.repair(device::reply);
+    device.writer.stop(Duration.ofSeconds(1), device::reply);
+    MetadataReply reply =
+        device.awaitAny(MetadataReply.Repaired.class, MetadataReply.Refused.class);
+    assertThat(reply).isInstanceOf(MetadataReply.Refused.class);
+    assertThat(((MetadataReply.Refused) reply).reason()).isEqualTo(MetadataReply.Reason.NOT_READY);
+  }
+
   /** What cannot be read now may be read at the next start, and may be all that its spare holds. */
   @Test
   void aRepairLeavesTheNewestAreaAloneThoughItsHeaderCannotBeRead() {

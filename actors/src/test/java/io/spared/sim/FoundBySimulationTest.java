@@ -212,6 +212,56 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void whoStopsADeviceIsAnsweredThoughARepairWasAskedForAndHasNotEnded() {
+    Workload durable =
+        new Workload(
+            2,
+            266,
+            0.3272843476086574,
+            0.005,
+            0.45227733201584713,
+            0.05,
+            0,
+            7,
+            7,
+            53,
+            22558,
+            false);
+    Workload four =
+        new Workload(
+            4,
+            266,
+            0.46669875488809065,
+            0.005,
+            0.029586918206963575,
+            0.05,
+            0.05,
+            14,
+            28,
+            1,
+            21921,
+            false);
+    Workload eight =
+        new Workload(8, 266, 0.2970987891817839, 0.005, 0, 0.05, 0.05, 2, 44, 5, 0, false);
+    SimScript script =
+        new SimScript(
+            8192,
+            512,
+            25088,
+            1,
+            2,
+            List.of(durable, four, eight),
+            List.of(
+                new SimAction(0, SimAction.Kind.DEFECT, 0, 754253317896896315L, 0),
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 1, 0, 0.0757942496525126),
+                new SimAction(0, SimAction.Kind.RATE_SLOW, 1, 0, 0.12179512019172643),
+                new SimAction(2047155628, SimAction.Kind.DEFECT, 0, 4831327028403366488L, 0),
+                new SimAction(5708515950L, SimAction.Kind.REPAIR, -1, 0, 0),
+                new SimAction(5976894861L, SimAction.Kind.STOP_DEVICE, -1, 0, 0)));
+    assertThat(CoreRun.run(20300088, CoreCampaign.options("daemon"), script).violation()).isNull();
+  }
+
+  @Test
   void whoDoubtsADiskThatHasGoneMeanwhileIsAnswered() {
     List<SimAction> actions = new ArrayList<>();
     for (int i = 0; i < 12; i++) {
