@@ -6,8 +6,6 @@
 
 modprobe -a ublk_drv loop dm-mod
 cd /work
-# As the daemon runs on a host: with both compilers. The other suites leave the second out, since their servers live too short for it under emulation.
-jvm=("${jvm[@]/-XX:TieredStopAtLevel=1/-XX:+TieredCompilation}")
 declare -A paths=() servers_of=()
 
 # Six RAM disks, so that every contender has one of its own, filled where they are read.
@@ -42,25 +40,35 @@ measure() {
   echo "$iops $(cat before after | awk -v n=$((iops * seconds + 1)) '/^cpu / {b = $2 + $3 + $4 + $7 + $8; d = b - p; p = b} END {printf "%.1f", d * 10000 / n}')"
 }
 
-# warm CONTENDER LOAD…: until the figures of two windows in a row are not above the best before by more than a twentieth, or 20 windows are over. A JVM compiles
-# what is used often, and under emulation that takes minutes; the others go through the same.
+# The processor time that the servers have spent on compiling so far, in jiffies.
+compiling() {
+  local name
+  for name in "${!servers_of[@]}"; do cat "/proc/${servers_of[$name]}/task/"*/stat 2> /dev/null || true; done | awk '/Compiler/ {sub(/.*\) /, ""); all += $12 + $13} END {print all + 0}'
+}
+
+# warm CONTENDER LOAD…: until the figures of two windows in a row are not above the best before by more than a twentieth and nobody compiles more than a tenth
+# of the time, or 30 windows are over. A JVM compiles what is used often, and under emulation that takes minutes, in which it slows everybody.
 warm() {
-  local best=0 windows=0 since=0 first= iops
-  while [ $since -lt 2 ] && [ $windows -lt 20 ]; do
+  local best=0 windows=0 since=0 first= iops before compiled=0
+  while { [ $since -lt 2 ] || [ "$compiled" -gt $((seconds * 10)) ]; } && [ $windows -lt 30 ]; do
+    before=$(compiling)
     iops=$(measure "$@"); iops=${iops%% *}
+    compiled=$(($(compiling) - before))
     : "${first:=$iops}"
     windows=$((windows + 1)); since=$((since + 1))
     if [ "$iops" -gt $((best * 21 / 20)) ]; then best=$iops; since=0; fi
   done
-  note "warm: $*: from $first to $best I/O per second in $windows windows"
+  note "warm: $*: from $first to $best I/O per second in $windows windows, compiling for $((compiled * 10)) ms in the last"
 }
 
 # rounds COUNT PATTERN SIZE DEPTH JOBS: each contender warmed, then every contender once a round, another one first each time, so that what slows the machine
 # for a while slows all.
 rounds() {
   local round order i at figures before
-  order=(bare loop linear spared again remapped)
+  # Servers first: as long as one of them compiles, nobody is measured.
+  order=(spared again remapped)
   [ -z "${paths[pages]-}" ] || order+=(pages)
+  order+=(bare loop linear)
   for i in "${order[@]}"; do warm "$i" "${@:2}"; done
   for ((round = 0; round < $1; round++)); do
     for ((i = 0; i < ${#order[@]}; i++)); do
