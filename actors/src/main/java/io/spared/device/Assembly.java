@@ -16,6 +16,7 @@ import io.spared.format.ExtentKind;
 import io.spared.format.Geometry;
 import io.spared.format.MainHeads;
 import io.spared.format.Owner;
+import io.spared.format.Position;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
 import io.spared.metadata.MetadataCommand;
@@ -63,6 +64,7 @@ final class Assembly {
   private final ActorRef<MetadataReply> metadataInbox;
   private final ActorRef<MetadataEvent> eventInbox;
   private Map<UUID, CleanStop> cleanStops = Map.of();
+  private Map<UUID, Position> runs = Map.of();
   private int answersAwaited;
   private boolean mayComeLater;
   private @Nullable ActorRef<MetadataCommand> loading;
@@ -79,6 +81,8 @@ final class Assembly {
   private final boolean mainAccepted;
   private final boolean takingOver;
   private boolean mainRefused;
+  private final boolean olderAccepted;
+  private boolean olderRefused;
   private @Nullable MainHeads heads;
   private @Nullable DiskReading headsReading;
   private boolean headsRead;
@@ -93,10 +97,17 @@ final class Assembly {
 
   /**
    * @param mainAccepted serve main although somebody used it without spared
+   * @param olderAccepted serve it although this host has run it at a newer state
    * @param takingOver serve it although another host owns it and has not stopped it
    * @param wish the command that gives spares up, if one does
    */
-  Assembly(Run run, boolean mainAccepted, boolean takingOver, Optional<DeviceCommand.Start> wish) {
+  Assembly(
+      Run run,
+      boolean mainAccepted,
+      boolean olderAccepted,
+      boolean takingOver,
+      Optional<DeviceCommand.Start> wish) {
+    this.olderAccepted = olderAccepted;
     this.run = run;
     this.wish = wish;
     this.mainAccepted = mainAccepted;
@@ -153,7 +164,7 @@ final class Assembly {
               try {
                 Disk disk = opener.open(address, DiskOpener.Mode.OWN);
                 if (claim.deliver(disk)) {
-                  self.tell(new DeviceNews.MainOpened(number, stops.all()));
+                  self.tell(new DeviceNews.MainOpened(number, stops.all(), stops.runs()));
                 }
               } catch (DiskException failure) {
                 self.tell(new DeviceNews.MainNotOpened(number, failure));
@@ -175,6 +186,7 @@ final class Assembly {
         switch (news) {
           case DeviceNews.MainOpened opened -> {
             cleanStops = opened.cleanStops();
+            runs = opened.runs();
             attachSpares();
             yield Optional.empty();
           }
@@ -416,6 +428,11 @@ final class Assembly {
     if (owner.isPresent() && !takingOver) {
       return Optional.of(new Fact.Unusable(ownedBy(owner.get(), candidate.image().epoch())));
     }
+    Optional<String> leftBehind = leftBehind(candidate);
+    if (leftBehind.isPresent() && !olderAccepted) {
+      olderRefused = true;
+      return Optional.of(new Fact.Unusable(leftBehind.get()));
+    }
     List<DiskAddress> busy = busyFor(candidate.deviceId());
     if (!busy.isEmpty()) {
       return Optional.of(
@@ -446,6 +463,20 @@ final class Assembly {
     headsReading = reading;
     reading.begin();
     return headsAnswered();
+  }
+
+  /** How it is seen that the spares are as they were before this host last ran it. */
+  private Optional<String> leftBehind(Candidate candidate) {
+    Position found = candidate.image().position();
+    return Optional.ofNullable(runs.get(candidate.deviceId()))
+        .filter(run -> found.compareTo(run) < 0)
+        .map(run ->
+            "this host has run it at "
+                + run
+                + ", but its spares are older, at "
+                + found
+                + ": they were left behind, or put back as they were; attach the right ones. Start"
+                + " it again if that is right: what was written to moved blocks since is lost then");
   }
 
   /** The spares that have not ended all that an earlier life of the device asked of them. */
@@ -526,7 +557,7 @@ final class Assembly {
 
   private Optional<Fact> took(Candidate candidate, GivingUp.Step step) {
     GivingUp wanted = givingUp;
-    Epoch epoch = candidate.verdict().nextEpoch(run.parts.world().random().nextLong());
+    Epoch epoch = nextEpoch(candidate);
     switch (step) {
       case GOES_ON -> {}
       case AS_EVER ->
@@ -556,6 +587,15 @@ final class Assembly {
     return Optional.empty();
   }
 
+  /** Above all that this host has run it at, too: what a person left behind stays behind. */
+  private Epoch nextEpoch(Candidate candidate) {
+    Epoch next = candidate.verdict().nextEpoch(run.parts.world().random().nextLong());
+    Position last = runs.get(candidate.deviceId());
+    return last != null && Long.compareUnsigned(last.epoch().counter(), next.counter()) >= 0
+        ? new Epoch(last.epoch().counter() + 1, next.startId())
+        : next;
+  }
+
   /** Its spares that are there. */
   private Map<Integer, SpareReply.Attached> here(DeviceImage image) {
     Map<Integer, SpareReply.Attached> here = new HashMap<>();
@@ -581,6 +621,11 @@ final class Assembly {
   /** Whether it failed because somebody used main without spared. */
   boolean isMainRefused() {
     return mainRefused;
+  }
+
+  /** Whether it failed because this host has run it at a newer state. */
+  boolean isOlderRefused() {
+    return olderRefused;
   }
 
   private Optional<Fact> metadataTold(MetadataEvent event) {
@@ -613,6 +658,9 @@ final class Assembly {
       }
     }
     candidate.table().publish();
+    CleanStops stops = run.parts.cleanStops();
+    Position begunAt = candidate.image().position();
+    run.parts.blocking().execute(() -> stops.began(candidate.deviceId(), begunAt));
     result =
         new Assembled(
             candidate.image(),

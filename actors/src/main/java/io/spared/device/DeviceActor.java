@@ -96,6 +96,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
 
   private boolean mainAccepted;
 
+  /** This host has run it at a newer state; the same. */
+  private boolean olderRefused;
+
+  private boolean olderAccepted;
+
   /** Who started it said that the host that owns it is dead; until it serves or is started anew. */
   private boolean takingOver;
 
@@ -321,6 +326,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   private void startNow(DeviceCommand.Start start) {
     restarts = 0;
     mainAccepted = mainRefused;
+    olderAccepted = olderRefused;
     takingOver = start.takeOver();
     take(new Fact.StartAsked());
   }
@@ -826,6 +832,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       serving = begun;
       mainAccepted = false;
       mainRefused = false;
+      olderAccepted = false;
+      olderRefused = false;
       takingOver = false;
       servingSince = parts.world().clock().now();
       retries = 0;
@@ -853,6 +861,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
       return;
     }
     mainRefused = done != null && done.isMainRefused();
+    // Who accepted the older state, and is told of another reason, need not accept it again.
+    olderRefused = done != null && done.isOlderRefused() || olderAccepted;
     boolean judged = done != null && done.givingUp().map(GivingUp::isJudged).orElse(false);
     if (!(fact instanceof Fact.Blocked) || judged || --wishTries <= 0) {
       endWish(
@@ -1036,7 +1046,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
   }
 
   private void assemble() {
-    Assembly next = new Assembly(run, mainAccepted, takingOver, startWish);
+    Assembly next = new Assembly(run, mainAccepted, olderAccepted, takingOver, startWish);
     assembly = next;
     next.begin();
   }
@@ -1076,6 +1086,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     frontends.clear();
     refuseAll(repairAskers, "the device ended meanwhile");
     refuseAll(scrubAskers, "the device ended meanwhile");
+    Freezing freeze = freezing;
+    if (freeze != null) {
+      freeze.giveUp("the device ended meanwhile");
+    }
     serving = null;
     assembly = null;
     draining = null;

@@ -7,6 +7,7 @@ import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskException;
 import io.spared.ffi.disk.DiskIdentity;
 import io.spared.format.CleanStop;
+import io.spared.format.Position;
 import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataReply;
 import io.spared.queue.QueueReport;
@@ -26,7 +27,8 @@ sealed interface DeviceNews extends DeviceCommand {
   long run();
 
   /** Main is open; its claim holds it. With this host's records of clean stops. */
-  record MainOpened(long run, Map<UUID, CleanStop> cleanStops) implements DeviceNews {}
+  record MainOpened(long run, Map<UUID, CleanStop> cleanStops, Map<UUID, Position> runs)
+      implements DeviceNews {}
 
   /** By what main is known now that the device stops; empty when that cannot be said. */
   record MainSeen(long run, Optional<DiskIdentity> identity) implements DeviceNews {}

@@ -329,12 +329,23 @@ public final class SetUpJudge {
           .owner()
           .filter(owner -> !owner.hostId().equals(knowledge.hostId()))
           .filter(owner -> image.cleanMark().isEmpty())
-          .ifPresent(owner ->
+          .ifPresent(owner -> {
+            if (image.epoch().isStart()) {
               contradictions.add(
                   "it belongs to host "
                       + owner.hostName()
+                      + " since epoch "
+                      + image.epoch()
                       + ", which has not stopped it; stop it there, or take it over by"
-                      + " command when that host is certainly dead"));
+                      + " command when that host is certainly dead");
+            } else {
+              doubts.add(
+                  "host "
+                      + owner.hostName()
+                      + " made it, and it has never been started: it is served nowhere; start it"
+                      + " there, or here by command");
+            }
+          });
       boolean stoppedHere =
           Optional.ofNullable(knowledge.cleanStops().get(deviceId))
               .filter(stop -> stop.position().equals(found))

@@ -111,6 +111,42 @@ class SetUpJudgeTest {
   }
 
   @Test
+  void halfACloneWithOnlyMainCopiedLeavesTheOriginalAndNeverTakesTheCopy() throws Exception {
+    adopted();
+    shelf.disk("sdc", Shelf.MAIN_BYTES, "MAIN-2");
+    shelf.copyBytes("sda", "sdc");
+
+    Judgement both = shelf.judge();
+    shelf.unplug("sda");
+    Judgement copyAlone = shelf.judge();
+    shelf.rename("sdc", "sda");
+    Judgement copyInItsPlace = shelf.judge();
+
+    assertThat(both.decision()).as(both.line()).isEqualTo(Decision.ACTIVATE);
+    assertThat(both.setUp().orElseThrow().main()).isEqualTo(Shelf.address("sda"));
+    assertThat(copyAlone.decision()).as(copyAlone.line()).isNotEqualTo(Decision.ACTIVATE);
+    assertThat(copyInItsPlace.decision()).as(copyInItsPlace.line()).isEqualTo(Decision.WAIT);
+    assertThat(copyInItsPlace.doubts()).anyMatch(doubt -> doubt.contains("MAIN-2"));
+  }
+
+  @Test
+  void halfACloneOfFilesWithOnlyMainCopiedIsDecidedByTheirPlace() throws Exception {
+    shelf.file("/d/main", Shelf.MAIN_BYTES).file("/d/spare", Shelf.SPARE_BYTES);
+    shelf.make("tank", Form.ADOPT, "/d/main", "/d/spare");
+    shelf.file("/d/copy", Shelf.MAIN_BYTES);
+    shelf.copyBytes("/d/main", "/d/copy");
+
+    Judgement both = shelf.judge();
+    shelf.unplug("/d/main");
+    Judgement copyAlone = shelf.judge();
+
+    assertThat(both.decision()).as(both.line()).isEqualTo(Decision.ACTIVATE);
+    assertThat(both.setUp().orElseThrow().main()).isEqualTo(Shelf.address("/d/main"));
+    assertThat(copyAlone.decision()).as(copyAlone.line()).isEqualTo(Decision.WAIT);
+    assertThat(copyAlone.setUp()).isEmpty();
+  }
+
+  @Test
   void twoDisksWithOneLabelForbid() throws Exception {
     labelled();
     shelf.file("/d/copy", Shelf.MAIN_BYTES);
@@ -266,6 +302,41 @@ class SetUpJudgeTest {
 
     assertThat(judgement.decision()).isEqualTo(Decision.FORBIDDEN);
     assertThat(judgement.contradictions()).anyMatch(sentence -> sentence.contains("other-host"));
+  }
+
+  @Test
+  void aSetUpThatTwoHostsSeeIsStartedByOneOfThemAtATime() throws Exception {
+    Shelf.Made made = adopted();
+    shelf.restart(made, Shelf.HOST);
+    HostKnowledge other = new HostKnowledge(OTHER_HOST.hostId(), Map.of(), Map.of(), Set.of(), 90);
+
+    Judgement there = shelf.judge(other);
+    shelf.change(made, new Change.CleanMarked(new CleanMark(Shelf.HOST.hostId(), 0, 5)));
+    Judgement thereAfterwards = shelf.judge(other);
+    Remembered before = new Remembered(made.deviceId, made.image.position());
+    shelf.restart(made, OTHER_HOST);
+    Judgement here = shelf.judge(having(Map.of(), Map.of(made.deviceId, before), Set.of()));
+
+    assertThat(there.decision()).as(there.line()).isEqualTo(Decision.FORBIDDEN);
+    assertThat(thereAfterwards.decision()).as(thereAfterwards.line()).isEqualTo(Decision.ACTIVATE);
+    assertThat(here.decision()).as(here.line()).isEqualTo(Decision.FORBIDDEN);
+    assertThat(here.contradictions())
+        .anyMatch(sentence -> sentence.contains("other-host") && sentence.contains("epoch 3-"));
+  }
+
+  @Test
+  void aSetUpThatAnotherHostMadeAndNeverStartedWaitsAndIsSpokenOfAsThat() throws Exception {
+    adopted();
+    HostKnowledge other = new HostKnowledge(OTHER_HOST.hostId(), Map.of(), Map.of(), Set.of(), 90);
+
+    Judgement judgement = shelf.judge(other);
+
+    assertThat(judgement.decision()).as(judgement.line()).isEqualTo(Decision.WAIT);
+    assertThat(judgement.doubts())
+        .singleElement()
+        .asString()
+        .contains("has never been started")
+        .doesNotContain("has not stopped it");
   }
 
   @Test

@@ -9,12 +9,14 @@ import io.spared.app.control.ControlServer;
 import io.spared.app.control.Routes;
 import io.spared.app.discovery.DiscoveryService;
 import io.spared.app.discovery.DiskWatch;
+import io.spared.app.discovery.MemoryFiles;
 import io.spared.app.files.AddedSpareFiles;
 import io.spared.app.files.AuditFile;
 import io.spared.app.files.CleanStopFiles;
 import io.spared.app.files.HostIdentity;
 import io.spared.app.files.OwnFiles;
 import io.spared.device.Answer;
+import io.spared.device.CleanStops;
 import io.spared.device.DeviceSettings;
 import io.spared.discovery.DiscoveryCommand;
 import io.spared.ffi.NativeAccess;
@@ -223,7 +225,8 @@ public final class Daemon implements AutoCloseable {
         faults,
         system.dispatchers().lookup(DispatcherSelector.fromConfig("spared.blocking")),
         HostIdentity.owner(data),
-        new CleanStopFiles(data.resolve("clean")),
+        new CleanStopFiles(
+            data.resolve("clean"), new MemoryFiles(data.resolve("devices"), CleanStops.inMemory())),
         new AddedSpareFiles(data.resolve("spares"), Path.of("/dev/disk/by-id")),
         config.hotSpares(),
         new AuditFile(data.resolve("audit.log")),

@@ -39,7 +39,7 @@ public final class MemoryFiles implements HostMemory {
   private final AdoptedMarks adopted;
 
   /** So that two threads never write one file: a few, since a lock is held over a flush. */
-  private final Object[] locks = {
+  private static final Object[] LOCKS = {
     new Object(), new Object(), new Object(), new Object(), new Object(), new Object(), new Object()
   };
 
@@ -104,8 +104,8 @@ public final class MemoryFiles implements HostMemory {
     }
   }
 
-  private Object lockOf(UUID deviceId) {
-    return locks[Math.floorMod(deviceId.hashCode(), locks.length)];
+  private static Object lockOf(UUID deviceId) {
+    return LOCKS[Math.floorMod(deviceId.hashCode(), LOCKS.length)];
   }
 
   private void rememberLocked(Remembered remembered) {

@@ -1,6 +1,8 @@
 package io.spared.app.files;
 
 import io.spared.device.CleanStops;
+import io.spared.discovery.HostMemory;
+import io.spared.discovery.Remembered;
 import io.spared.format.CleanStop;
 import io.spared.format.Epoch;
 import io.spared.format.Position;
@@ -30,8 +32,26 @@ public final class CleanStopFiles implements CleanStops {
 
   private final Path directory;
 
-  public CleanStopFiles(Path directory) {
+  private final HostMemory memory;
+
+  /**
+   * @param memory where starts are remembered
+   */
+  public CleanStopFiles(Path directory, HostMemory memory) {
     this.directory = directory;
+    this.memory = memory;
+  }
+
+  @Override
+  public Map<UUID, Position> runs() {
+    Map<UUID, Position> runs = new HashMap<>();
+    memory.read().remembered().forEach((deviceId, one) -> runs.put(deviceId, one.position()));
+    return runs;
+  }
+
+  @Override
+  public void began(UUID deviceId, Position position) {
+    memory.remember(new Remembered(deviceId, position));
   }
 
   @Override
