@@ -141,6 +141,11 @@ final class Commits {
     return asked;
   }
 
+  /** Those that have no answer yet: the device ends, and will not learn what became of them. */
+  List<Purpose> unanswered() {
+    return open.values().stream().map(Asked::purpose).toList();
+  }
+
   /** Some have no answer yet. */
   boolean isUnderWay() {
     return !open.isEmpty();

@@ -862,7 +862,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceCommand> {
     }
     mainRefused = done != null && done.isMainRefused();
     // Who accepted the older state, and is told of another reason, need not accept it again.
-    olderRefused = done != null && done.isOlderRefused() || olderAccepted;
+    olderRefused = olderAccepted || (done != null && done.isOlderRefused());
     boolean judged = done != null && done.givingUp().map(GivingUp::isJudged).orElse(false);
     if (!(fact instanceof Fact.Blocked) || judged || --wishTries <= 0) {
       endWish(

@@ -214,7 +214,7 @@ final class FormChange {
 
   void giveUp() {
     if (!over) {
-      end(new Answer.Refused("the device ended meanwhile; see its status"));
+      end(Serving.ENDED);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.spared.device;
 
+import io.spared.ffi.disk.ByteSize;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -17,9 +18,6 @@ final class Policy {
   private static final Pattern DURATION =
       Pattern.compile(
           "(\\d{1,12})\\s*(ms|s|seconds?|m|minutes?|h|hours?|d|days?)", Pattern.CASE_INSENSITIVE);
-  private static final Pattern BYTES =
-      Pattern.compile("(\\d{1,12})\\s*(B|KiB|MiB|GiB)", Pattern.CASE_INSENSITIVE);
-
   private static final Duration MILLISECOND = Duration.ofMillis(1);
   private static final long RATE_LEAST = 64L << 10;
   private static final long RATE_MOST = 100L << 30;
@@ -124,7 +122,8 @@ final class Policy {
       String name, String value, Duration least, Duration most, With<Duration> with) {
     Matcher matcher = DURATION.matcher(value.strip());
     if (!matcher.matches()) {
-      return refused(name + ": " + value + " is no time; write for example 90 s or 1 hour");
+      return refused(
+          name + ": " + value + " is no time; write a number and a unit, such as 90 s or 1 hour");
     }
     long count = Long.parseLong(matcher.group(1));
     String unit = matcher.group(2).toLowerCase(Locale.ROOT);
@@ -144,14 +143,25 @@ final class Policy {
   }
 
   private static Reading rate(String name, String value, With<Long> with) {
-    Optional<Long> bytes = bytes(value);
-    return bytes.isEmpty() || bytes.get() < RATE_LEAST || bytes.get() > RATE_MOST
+    long bytes = bytes(value);
+    return bytes < RATE_LEAST || bytes > RATE_MOST
         ? refused(
             name
                 + ": "
                 + value
                 + " is not a rate from 64 KiB to 100 GiB in a second; write for example 1 MiB")
-        : new Reading(Optional.empty(), s -> with.apply(s, bytes.get()));
+        : new Reading(Optional.empty(), s -> with.apply(s, bytes));
+  }
+
+  /** Also as it is shown, 16 MiB/s; -1 when it is no size. */
+  private static long bytes(String value) {
+    String stripped = value.strip();
+    try {
+      return ByteSize.parse(
+          stripped.endsWith("/s") ? stripped.substring(0, stripped.length() - 2) : stripped);
+    } catch (IllegalArgumentException notOne) {
+      return -1;
+    }
   }
 
   private static DeviceSettings.Upkeep moves(
@@ -166,22 +176,6 @@ final class Policy {
         u.surfacePeriod(),
         u.surfaceFloorBytesPerSecond(),
         u.surfaceScan());
-  }
-
-  private static Optional<Long> bytes(String value) {
-    Matcher matcher = BYTES.matcher(value.strip());
-    if (!matcher.matches()) {
-      return Optional.empty();
-    }
-    int shift =
-        switch (matcher.group(2).toLowerCase(Locale.ROOT).charAt(0)) {
-          case 'k' -> 10;
-          case 'm' -> 20;
-          case 'g' -> 30;
-          default -> 0;
-        };
-    long count = Long.parseLong(matcher.group(1));
-    return count > Long.MAX_VALUE >> shift ? Optional.empty() : Optional.of(count << shift);
   }
 
   private static Reading refused(String sentence) {
@@ -241,11 +235,11 @@ final class Policy {
     values.put("auto-repair", settings.upkeep().autoRepair() ? "on" : "off");
     values.put("auto-evacuate", settings.upkeep().autoEvacuate() ? "on" : "off");
     values.put("failed-after", words(settings.upkeep().failedAfter()));
-    values.put("move-rate", settings.upkeep().moveBytesPerSecond() + " B");
+    values.put("move-rate", rate(settings.upkeep().moveBytesPerSecond()));
     values.put("surface-scan", settings.upkeep().surfaceScan() ? "on" : "off");
     values.put("scrub-interval", words(settings.upkeep().scrubInterval()));
     values.put("surface-period", words(settings.upkeep().surfacePeriod()));
-    values.put("surface-floor", settings.upkeep().surfaceFloorBytesPerSecond() + " B");
+    values.put("surface-floor", rate(settings.upkeep().surfaceFloorBytesPerSecond()));
     values.put("request-deadline", words(settings.deadlines().request()));
     values.put("commit-timeout", words(settings.deadlines().commit()));
     values.put("drain-deadline", words(settings.deadlines().drain()));
@@ -261,9 +255,27 @@ final class Policy {
     return shown;
   }
 
+  private static String rate(long bytesPerSecond) {
+    return ByteSize.format(bytesPerSecond) + "/s";
+  }
+
+  /** In the largest unit that gives a whole number, as {@link #read} takes it. */
   private static String words(Duration duration) {
-    return duration.toMillis() % 1000 == 0
-        ? duration.toSeconds() + " s"
-        : duration.toMillis() + " ms";
+    long millis = duration.toMillis();
+    if (millis % 1000 != 0) {
+      return millis + " ms";
+    }
+    long seconds = millis / 1000;
+    if (seconds == 0 || seconds % 60 != 0) {
+      return seconds + " s";
+    }
+    if (seconds % 3600 != 0) {
+      return counted(seconds / 60, "minute");
+    }
+    return seconds % 86400 == 0 ? counted(seconds / 86400, "day") : counted(seconds / 3600, "hour");
+  }
+
+  private static String counted(long count, String unit) {
+    return count + " " + unit + (count == 1 ? "" : "s");
   }
 }

@@ -627,7 +627,7 @@ final class Replacement {
     if (known != null) {
       known.claim().withdraw();
     }
-    answer(new Answer.Refused("the device ended meanwhile; see its status"));
+    answer(Serving.ENDED);
   }
 
   /** For people; empty when nothing is being replaced. */

@@ -683,6 +683,12 @@ final class Serving {
     return List.of();
   }
 
+  /** To who waits for what may have been committed when the device ends. */
+  static final Answer ENDED =
+      new Answer.InDoubt(
+          "the device ended before that was durable, so nobody knows yet whether it is done; see its"
+              + " status");
+
   static Answer notDurable(RelocatorCommand.CommitResult result, String sentence) {
     return result == RelocatorCommand.CommitResult.INDETERMINATE
         ? new Answer.InDoubt(
@@ -902,8 +908,20 @@ final class Serving {
     return scrubbing.status(metadata);
   }
 
+  /** The device ends: who waits for a commit is told that nobody knows yet. */
+  private void answerWhoWaits() {
+    for (Commits.Purpose purpose : commits.unanswered()) {
+      switch (purpose) {
+        case Commits.Purpose.Policy set -> set.replyTo().tell(ENDED);
+        case Commits.Purpose.LeavingChanged changed -> changed.replyTo().tell(ENDED);
+        default -> {}
+      }
+    }
+  }
+
   /** Gives up the device's own ports; queues and parts give up theirs. */
   void release() {
+    answerWhoWaits();
     disks.endActors();
     scrubbing.stop();
     replacement.release();

@@ -164,14 +164,17 @@ final class SpareLife {
     }
     int leaves = wanted.leaves();
     if (leaves != SpareChange.NONE && !image.spares().containsKey(leaves)) {
-      return Optional.of(
-          run.settings.name() + " has no spare " + leaves + "; it has " + image.spares().keySet());
+      return Optional.of(hasNoSpare(leaves));
     }
     Evacuation going = evacuation;
     if (leaves != SpareChange.NONE && going != null) {
       return Optional.of("spare " + going.index() + " is being left already; one at a time");
     }
     return Optional.empty();
+  }
+
+  private String hasNoSpare(int index) {
+    return run.settings.name() + " has no spare " + index + "; it has " + image.spares().keySet();
   }
 
   /** What a spare answered to the change that is going on. */
@@ -324,7 +327,9 @@ final class SpareLife {
   /** Ends to leave a spare; what has moved stays where it is. */
   void cancel(int index, ActorRef<Answer> asker) {
     Evacuation going = evacuation;
-    if (going == null || going.index() != index) {
+    if (!image.spares().containsKey(index)) {
+      asker.tell(new Answer.Refused(hasNoSpare(index)));
+    } else if (going == null || going.index() != index) {
       asker.tell(new Answer.Refused("spare " + index + " is not being left"));
     } else if (going.isGivenUp()) {
       asker.tell(new Answer.Refused("spare " + index + " was given up; that is not taken back"));
@@ -563,8 +568,7 @@ final class SpareLife {
     SpareChange ended = change;
     change = null;
     if (ended != null) {
-      ended.answer(
-          new Answer.Refused("the device ended meanwhile; see its status whether it has happened"));
+      ended.answer(Serving.ENDED);
     }
     Evacuation going = evacuation;
     evacuation = null;

@@ -55,6 +55,32 @@ final class PolicyTest {
     }
   }
 
+  private static java.util.function.Consumer<DeviceStatus.PolicyValue> value(String wanted) {
+    return shown -> assertThat(shown.value()).isEqualTo(wanted);
+  }
+
+  @Test
+  void valuesAreShownInWordsThatCanBeSetAgain() {
+    DeviceSettings changed = Policy.read("move-rate", "5M").apply(SETTINGS);
+    changed = Policy.read("surface-period", "48 h").apply(changed);
+    changed = Policy.read("scrub-interval", "90 minutes").apply(changed);
+    changed = Policy.read("commit-timeout", "1500 ms").apply(changed);
+    changed = Policy.read("failed-after", "1 h").apply(changed);
+    Map<String, DeviceStatus.PolicyValue> shown = Policy.shown(changed, Map.of());
+    assertThat(shown).hasEntrySatisfying("move-rate", value("5 MiB/s"));
+    assertThat(shown).hasEntrySatisfying("surface-period", value("2 days"));
+    assertThat(shown).hasEntrySatisfying("scrub-interval", value("90 minutes"));
+    assertThat(shown).hasEntrySatisfying("commit-timeout", value("1500 ms"));
+    assertThat(shown).hasEntrySatisfying("failed-after", value("1 hour"));
+    DeviceSettings again = SETTINGS;
+    for (Map.Entry<String, DeviceStatus.PolicyValue> each : shown.entrySet()) {
+      Policy.Reading reading = Policy.read(each.getKey(), each.getValue().value());
+      assertThat(reading.problem()).as(each.toString()).isEmpty();
+      again = reading.apply(again);
+    }
+    assertThat(again).isEqualTo(changed);
+  }
+
   @Test
   void whatTheConfigurationFixesIsNotTakenFromTheMetadata() {
     DeviceSettings fixed =

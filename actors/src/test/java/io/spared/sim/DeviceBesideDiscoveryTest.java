@@ -53,7 +53,7 @@ final class DeviceBesideDiscoveryTest {
 
       assertThat(answer).isInstanceOf(Answer.Done.class);
       assertThat(rig.world.nowNanos() - asked).isLessThan(SOON.toNanos());
-      assertThat(rig.until(() -> scrubInterval(a).contains("7200 s"), Duration.ofSeconds(1)))
+      assertThat(rig.until(() -> scrubInterval(a).contains("2 hours"), Duration.ofSeconds(1)))
           .isTrue();
       scanEnds(rig, a);
       assertThat(rig.everythingIsRight(a)).as("%s", a.setup.truth.violation()).isTrue();

@@ -16,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Answers for people. The daemon writes them, so that the client needs to know nothing. */
 final class Render {
@@ -35,10 +36,33 @@ final class Render {
         .append(report.complete() ? "\n" : "; the scan is not complete\n");
     for (Judgement judgement : report.judgements()) {
       judgement.lines().forEach(line -> text.append(line).append('\n'));
+      if (judgement.decision() == Judgement.Decision.ACTIVATE
+          && !report.activated().contains(judgement.name())) {
+        text.append(notStarted(report, judgement)).append('\n');
+      }
     }
     report.activated().forEach(name -> text.append("started: ").append(name).append('\n'));
     report.leftAlone().forEach(line -> text.append("left alone: ").append(line).append('\n'));
     return text.toString();
+  }
+
+  private static String notStarted(DiscoveryCommand.ScanReport report, Judgement certain) {
+    if (report.automatic()) {
+      return "  not started by this scan";
+    }
+    String disks =
+        certain
+            .setUp()
+            .map(found ->
+                ", or spared ctl start "
+                    + certain.name()
+                    + " --main "
+                    + found.main()
+                    + found.spares().stream()
+                        .map(spare -> " --spare " + spare)
+                        .collect(Collectors.joining()))
+            .orElse("");
+    return "  not started, since automatic activation is off: spared ctl auto-activate on" + disks;
   }
 
   static String devices(List<DeviceStatus> devices) {
@@ -227,7 +251,8 @@ final class Render {
                 .orElse("")
             + ", "
             + s.surfaceUnreadable()
-            + " unreadable blocks found");
+            + " unreadable blocks found"
+            + (isOff(d, "surface-scan") ? "; switched off" : ""));
     if (d.restarts() > 0) {
       line(text, "restarts", Integer.toString(d.restarts()));
     }
@@ -236,6 +261,11 @@ final class Render {
           text, entry.getKey(), entry.getValue().value() + "  (" + entry.getValue().source() + ")");
     }
     return text.toString();
+  }
+
+  private static boolean isOff(DeviceStatus d, String setting) {
+    DeviceStatus.PolicyValue value = d.policy().get(setting);
+    return value != null && value.value().equals("off");
   }
 
   static String spares(List<SpareUsage> spares) {

@@ -377,17 +377,16 @@ public final class Routes {
             replyTo -> new DeviceCommand.Start(takeOver, giveUp, replyTo));
       }
       case "stop" ->
-          AskPattern.<HostCommand, Answer>ask(
-                  host,
-                  replyTo ->
-                      new HostCommand.Stop(
-                          name,
-                          body.path("force").asBoolean(false),
-                          Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
-                          replyTo),
-                  LONG_WAIT,
-                  system.scheduler())
-              .thenApply(answer -> answered(name, action, answer, json));
+          throughHost(
+              name,
+              action,
+              json,
+              replyTo ->
+                  new HostCommand.Stop(
+                      name,
+                      body.path("force").asBoolean(false),
+                      Math.round(body.path("deadlineSeconds").asDouble(0) * 1e9),
+                      replyTo));
       case "spares" -> addSpare(name, body, json);
       case "evacuate" -> evacuate(name, body, json);
       case "replace" -> replace(name, body, json);
@@ -466,7 +465,7 @@ public final class Routes {
     try {
       rate = ByteSize.parse(body.path("rate").asText("0"));
     } catch (IllegalArgumentException wrong) {
-      throw new BadRequest(String.valueOf(wrong.getMessage()));
+      throw new BadRequest("rate: " + wrong.getMessage());
     }
     return ask(
         name,
@@ -481,12 +480,22 @@ public final class Routes {
 
   private CompletionStage<HttpResponse> addSpare(
       String name, DiskAddress disk, int leaves, boolean json) {
-    return AskPattern.<HostCommand, Answer>ask(
-            host,
-            replyTo -> new HostCommand.AddSpare(name, disk, leaves, replyTo),
-            LONG_WAIT,
-            system.scheduler())
-        .thenApply(answer -> answered(name, "add-spare " + disk, answer, json));
+    return throughHost(
+        name,
+        "add-spare " + disk,
+        json,
+        replyTo -> new HostCommand.AddSpare(name, disk, leaves, replyTo));
+  }
+
+  /** For what the host hands on to the device. */
+  private CompletionStage<HttpResponse> throughHost(
+      String name, String action, boolean json, Function<ActorRef<Answer>, HostCommand> command) {
+    return find(name)
+        .thenCompose(found ->
+            found.isEmpty()
+                ? done(noDevice(name, json))
+                : Question.ask(system, host, found.get(), LONG_WAIT, command)
+                    .thenApply(answer -> answered(name, action, answer, json)));
   }
 
   private CompletionStage<HttpResponse> evacuate(String name, JsonNode body, boolean json) {
@@ -519,8 +528,7 @@ public final class Routes {
         .thenCompose(found ->
             found.isEmpty()
                 ? done(noDevice(name, json))
-                : AskPattern.<DeviceCommand, Answer>ask(
-                        found.get(), command::apply, LONG_WAIT, system.scheduler())
+                : Question.ask(system, found.get(), found.get(), LONG_WAIT, command)
                     .thenApply(answer -> answered(name, action, answer, json)));
   }
 

@@ -53,10 +53,30 @@ public final class Ctl {
                   .println("spared ctl: " + (message == null ? failure.toString() : message));
               return failure instanceof CtlException refused ? refused.exitCode() : REFUSED;
             })
+            .setParameterExceptionHandler((wrong, words) -> usage(wrong))
             .execute(arguments);
     out.flush();
     err.flush();
     return code;
+  }
+
+  /** One sentence, and where help is; whole help would hide it. */
+  private static int usage(CommandLine.ParameterException wrong) {
+    CommandLine line = wrong.getCommandLine();
+    String sentence =
+        String.valueOf(wrong.getMessage())
+            .replace(" is not a long", " is not a number")
+            .replace(" is not an int", " is not a number")
+            .replace(" is not a double", " is not a number");
+    line.getErr()
+        .println(
+            "spared ctl: "
+                + sentence
+                + "; see "
+                + line.getCommandSpec().qualifiedName()
+                + " --help");
+    CommandLine.UnmatchedArgumentException.printSuggestions(wrong, line.getErr());
+    return USAGE;
   }
 
   /**

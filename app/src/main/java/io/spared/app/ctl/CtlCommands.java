@@ -94,9 +94,15 @@ final class CtlCommands {
               + " does not name.")
   int start(
       @Parameters(paramLabel = "NAME") String name,
-      @Option(names = "--main", paramLabel = "DISK") @Nullable String main,
-      @Option(names = "--spare", paramLabel = "DISK") @Nullable List<String> spares,
-      @Option(names = "--frontend", paramLabel = "nbd|ublk|none", defaultValue = "nbd")
+      @Option(names = "--main", paramLabel = "DISK", description = "its main disk")
+          @Nullable String main,
+      @Option(names = "--spare", paramLabel = "DISK", description = "one of its spares")
+          @Nullable List<String> spares,
+      @Option(
+              names = "--frontend",
+              paramLabel = "nbd|ublk|none",
+              defaultValue = "nbd",
+              description = "how it is served (default nbd)")
           String frontend,
       @Option(names = "--read-only", description = "programs cannot write to it") boolean readOnly,
       @Option(names = "--number", paramLabel = "N", description = "of /dev/ublkbN")
@@ -229,8 +235,9 @@ final class CtlCommands {
       @Parameters(paramLabel = "SETTING=VALUE") String setting)
       throws CtlException {
     int equals = setting.indexOf('=');
-    if (equals <= 0) {
-      throw new CtlException(Ctl.USAGE, setting + ": write SETTING=VALUE");
+    if (equals <= 0 || equals == setting.length() - 1) {
+      throw new CtlException(
+          Ctl.USAGE, setting + ": write SETTING=VALUE, such as scrub-interval=2h");
     }
     return show(
         "PUT",
@@ -388,15 +395,33 @@ final class CtlCommands {
         "With --self-spare SIZE, the tail of main, which must be free, becomes its spare."
       })
   int create(
-      @Parameters(paramLabel = "NAME") String name,
-      @Option(names = "--main", required = true, paramLabel = "DISK") String main,
-      @Option(names = "--spare", paramLabel = "DISK") @Nullable List<String> spares,
-      @Option(names = "--labelled") boolean labelled,
+      @Parameters(paramLabel = "NAME", description = "what it is to be called") String name,
+      @Option(
+              names = "--main",
+              required = true,
+              paramLabel = "DISK",
+              description = "the disk with the data")
+          String main,
+      @Option(
+              names = "--spare",
+              paramLabel = "DISK",
+              description = "where bad blocks move to; several may be named")
+          @Nullable List<String> spares,
+      @Option(names = "--labelled", description = "main names itself, at its end") boolean labelled,
       @Option(names = "--self-spare", paramLabel = "SIZE", description = "such as 64M")
           @Nullable String selfSpare,
-      @Option(names = "--block", defaultValue = "4", paramLabel = "KIB", description = "4 to 64")
+      @Option(
+              names = "--block",
+              defaultValue = "4",
+              paramLabel = "KIB",
+              description = "what moves as one, 4 to 64 (default 4)")
           int blockKiB,
-      @Option(names = "--copies", defaultValue = "5", description = "3, 5, 7 or 9") int copies,
+      @Option(
+              names = "--copies",
+              defaultValue = "5",
+              paramLabel = "N",
+              description = "of the metadata: 3, 5, 7 or 9 (default 5)")
+          int copies,
       @Option(names = "--force", description = "write over what is recognised") boolean force)
       throws CtlException {
     List<String> all = spares == null ? List.of() : spares;
@@ -502,7 +527,7 @@ final class CtlCommands {
       })
   int explain(
       @Parameters(paramLabel = "NAME|DISK") String name,
-      @Parameters(paramLabel = "SECTOR") long sector,
+      @Parameters(paramLabel = "SECTOR", description = "its number, from 0") long sector,
       @Option(names = "--spare", paramLabel = "DISK", description = "a further spare")
           @Nullable List<String> spares,
       @Option(names = "--device", paramLabel = "NAME", description = "where a spare serves several")
