@@ -471,7 +471,12 @@ public final class Discovery extends AbstractBehavior<DiscoveryCommand> {
     HostMemory.Contents memory = run.memory();
     HostKnowledge knowledge =
         new HostKnowledge(
-            parts.hostId(), memory.cleanStops(), memory.remembered(), active, settings.threshold());
+            parts.hostId(),
+            memory.cleanStops(),
+            memory.remembered(),
+            active,
+            settings.threshold(),
+            run.served().assembling());
     List<DiskFinding> found = List.copyOf(run.found);
     long number = run.number;
     ActorRef<DiscoveryCommand> self = getContext().getSelf();

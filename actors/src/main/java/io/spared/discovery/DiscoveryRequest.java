@@ -1,5 +1,6 @@
 package io.spared.discovery;
 
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.format.Position;
 import java.util.Map;
 import java.util.Set;
@@ -25,12 +26,23 @@ public sealed interface DiscoveryRequest {
    * @param names kernel names (ublkb0) and paths under which they are served
    * @param positions what each device that has been assembled stands at: all that is older has been
    *     left behind
+   * @param assembling the disks of devices that are supervised and have not said yet which they
+   *     are, and the names of those devices
    */
-  record Served(Set<UUID> deviceIds, Set<String> names, Map<UUID, Position> positions) {
+  record Served(
+      Set<UUID> deviceIds,
+      Set<String> names,
+      Map<UUID, Position> positions,
+      Map<DiskAddress, String> assembling) {
     public Served {
       deviceIds = Set.copyOf(deviceIds);
       names = Set.copyOf(names);
       positions = Map.copyOf(positions);
+      assembling = Map.copyOf(assembling);
+    }
+
+    public Served(Set<UUID> deviceIds, Set<String> names, Map<UUID, Position> positions) {
+      this(deviceIds, names, positions, Map.of());
     }
 
     public Served(Set<UUID> deviceIds, Set<String> names) {

@@ -38,6 +38,8 @@ public record Judgement(
     WAIT("wait"),
     /** The evidence contradicts itself. */
     FORBIDDEN("forbidden"),
+    /** Somebody is at it: what its disks say meanwhile may be half of what they will say. */
+    BEING_ASSEMBLED("being assembled"),
     ALREADY_ACTIVE("active already");
 
     private final String words;

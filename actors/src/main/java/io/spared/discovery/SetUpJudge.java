@@ -360,6 +360,27 @@ public final class SetUpJudge {
       }
     }
 
+    /**
+     * The device that is being put together from these disks now: by its main disk, which no other
+     * can have; or, while nothing can be read of it, by all the spares on which copies of it are.
+     */
+    private Optional<String> assembledAs(Optional<DeviceImage> image) {
+      DiskFinding foundMain = main;
+      if (foundMain != null) {
+        return Optional.ofNullable(knowledge.assembling().get(foundMain.address()));
+      }
+      if (image.isPresent()) {
+        return Optional.empty();
+      }
+      Set<String> names = new TreeSet<>();
+      for (DiskFinding disk : disks.withCopiesOf(deviceId)) {
+        names.add(knowledge.assembling().getOrDefault(disk.address(), ""));
+      }
+      return names.size() == 1
+          ? names.stream().filter(n -> !n.isEmpty()).findFirst()
+          : Optional.empty();
+    }
+
     private Judgement judgement(Optional<DeviceImage> image, CopyVerdict verdict) {
       int score = Math.min(Judgement.SCORE_MAX, evidence.stream().mapToInt(Evidence::points).sum());
       Optional<SetUp> setUp = Optional.empty();
@@ -382,8 +403,11 @@ public final class SetUpJudge {
                         : Optional.empty()));
       }
       Decision decision;
+      Optional<String> assembledAs = assembledAs(image);
       if (knowledge.active().contains(deviceId)) {
         decision = Decision.ALREADY_ACTIVE;
+      } else if (assembledAs.isPresent()) {
+        decision = Decision.BEING_ASSEMBLED;
       } else if (!contradictions.isEmpty()) {
         decision = Decision.FORBIDDEN;
       } else if (!doubts.isEmpty() || setUp.isEmpty() || score < knowledge.threshold()) {
@@ -396,7 +420,7 @@ public final class SetUpJudge {
       }
       return new Judgement(
           deviceId,
-          image.map(DeviceImage::name).orElse("unknown"),
+          image.map(DeviceImage::name).or(() -> assembledAs).orElse("unknown"),
           decision,
           score,
           evidence,

@@ -3,6 +3,7 @@ package io.spared.host;
 import io.spared.device.Answer;
 import io.spared.device.DeviceSettings;
 import io.spared.device.DeviceStatus;
+import io.spared.device.Phase;
 import io.spared.discovery.DiscoveryRequest;
 import io.spared.discovery.SetUp;
 import io.spared.ffi.disk.DiskAddress;
@@ -51,6 +52,12 @@ public final class DiscoveredDevices extends AbstractBehavior<DiscoveredDevices.
       ActorRef<DiscoveryRequest.Served> replyTo, Optional<List<DeviceStatus>> statuses)
       implements Command {}
 
+  private record Disks(
+      ActorRef<DiscoveryRequest.Served> replyTo,
+      List<DeviceStatus> statuses,
+      Optional<List<DeviceSettings>> devices)
+      implements Command {}
+
   private record Configured(DiscoveryRequest.Activate asked, Optional<List<DeviceSettings>> devices)
       implements Command {}
 
@@ -91,7 +98,8 @@ public final class DiscoveredDevices extends AbstractBehavior<DiscoveredDevices.
           case DiscoveryRequest.Activate activate -> whatIsConfigured(activate);
         }
       }
-      case Supervised supervised -> served(supervised);
+      case Supervised supervised -> disks(supervised);
+      case Disks disks -> served(disks);
       case Configured configured -> add(configured);
       case Added added ->
           added
@@ -115,21 +123,51 @@ public final class DiscoveredDevices extends AbstractBehavior<DiscoveredDevices.
   }
 
   /** Without an answer of the host nothing is said, and discovery opens nothing. */
-  private void served(Supervised supervised) {
-    if (supervised.statuses().isEmpty()) {
+  private void disks(Supervised supervised) {
+    supervised
+        .statuses()
+        .ifPresent(statuses ->
+            OneAnswer.ask(
+                getContext(),
+                OneAnswer.listOf(DeviceSettings.class),
+                host,
+                WAIT,
+                HostCommand.Devices::new,
+                (devices, late) ->
+                    new Disks(supervised.replyTo(), statuses, Optional.ofNullable(devices))));
+  }
+
+  private void served(Disks supervised) {
+    if (supervised.devices().isEmpty()) {
       return;
     }
     Set<UUID> deviceIds = new HashSet<>();
     Map<UUID, Position> positions = new HashMap<>();
-    for (DeviceStatus status : supervised.statuses().get()) {
+    Set<String> unknown = new HashSet<>();
+    for (DeviceStatus status : supervised.statuses()) {
       Optional<UUID> deviceId = identifier(status.uuid());
-      deviceId.ifPresent(deviceIds::add);
+      deviceId.ifPresentOrElse(
+          deviceIds::add,
+          () -> {
+            if (status.phase() == Phase.ASSEMBLING) {
+              unknown.add(status.name());
+            }
+          });
       Optional<Epoch> epoch = Epoch.parse(status.epoch());
       if (deviceId.isPresent() && epoch.isPresent()) {
         positions.put(deviceId.get(), new Position(epoch.get(), status.sequence()));
       }
     }
-    supervised.replyTo().tell(new DiscoveryRequest.Served(deviceIds, Set.of(), positions));
+    Map<DiskAddress, String> assembling = new HashMap<>();
+    for (DeviceSettings device : supervised.devices().get()) {
+      if (unknown.contains(device.name())) {
+        assembling.put(realAddress.apply(device.main()), device.name());
+        device.spares().forEach(spare -> assembling.put(realAddress.apply(spare), device.name()));
+      }
+    }
+    supervised
+        .replyTo()
+        .tell(new DiscoveryRequest.Served(deviceIds, Set.of(), positions, assembling));
   }
 
   /** Empty while a device is being assembled and its metadata is not read. */

@@ -358,6 +358,53 @@ class SetUpJudgeTest {
   }
 
   @Test
+  void aSetUpThatIsBeingAssembledIsNeitherStartedNorUnknown() throws Exception {
+    Shelf.Made made = adopted();
+    HostKnowledge assembling =
+        new HostKnowledge(
+            Shelf.HOST.hostId(),
+            Map.of(),
+            Map.of(),
+            Set.of(),
+            90,
+            Map.of(Shelf.address("sda"), "tank", Shelf.address("sdb"), "tank"));
+
+    Judgement healthy = shelf.judge(assembling);
+    for (int copy = 0; copy < 5; copy++) {
+      shelf.destroyCopy(made, copy);
+    }
+    Judgement halfWritten = shelf.judge(assembling);
+
+    assertThat(healthy.decision()).as(healthy.line()).isEqualTo(Decision.BEING_ASSEMBLED);
+    assertThat(halfWritten.decision()).as(halfWritten.line()).isEqualTo(Decision.BEING_ASSEMBLED);
+    assertThat(halfWritten.name()).isEqualTo("tank");
+    assertThat(shelf.judge().name()).as("nobody is at it").isEqualTo("unknown");
+  }
+
+  @Test
+  void anotherSetUpOnTheSpareOfOneThatIsBeingAssembledIsJudgedForItself() throws Exception {
+    adopted();
+    shelf.disk("sdc", Shelf.MAIN_BYTES, "MAIN-2");
+    shelf.make("other", Form.ADOPT, "sdc", "sdb");
+    HostKnowledge assembling =
+        new HostKnowledge(
+            Shelf.HOST.hostId(),
+            Map.of(),
+            Map.of(),
+            Set.of(),
+            90,
+            Map.of(Shelf.address("sda"), "tank", Shelf.address("sdb"), "tank"));
+
+    List<Judgement> judgements = SetUpJudge.judge(shelf.survey(), assembling);
+
+    assertThat(judgements)
+        .extracting(Judgement::name, Judgement::decision)
+        .containsExactly(
+            org.assertj.core.groups.Tuple.tuple("other", Decision.ACTIVATE),
+            org.assertj.core.groups.Tuple.tuple("tank", Decision.BEING_ASSEMBLED));
+  }
+
+  @Test
   void twoDestroyedCopiesLowerTheConfidenceAndOtherEvidenceMakesUpForIt() throws Exception {
     shelf.diskWithWwn("sda", Shelf.MAIN_BYTES, "MAIN-1").disk("sdb", Shelf.SPARE_BYTES, "S");
     Shelf.Made made = shelf.make("tank", Form.ADOPT, "sda", "sdb");

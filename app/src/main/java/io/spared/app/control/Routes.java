@@ -305,7 +305,8 @@ public final class Routes {
 
   private CompletionStage<HttpResponse> recover(String block, Judgement owner, boolean json) {
     String name = owner.name();
-    if (owner.decision() == Judgement.Decision.ALREADY_ACTIVE) {
+    if (owner.decision() == Judgement.Decision.ALREADY_ACTIVE
+        || owner.decision() == Judgement.Decision.BEING_ASSEMBLED) {
       return done(
           refusal(
               409,
