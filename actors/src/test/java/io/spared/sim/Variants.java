@@ -45,11 +45,12 @@ final class Variants {
                   + " early.forEach(owed -> effects.answer(owed, null));"
                   + " state = State.COMMITTING; List<Change> changes = new ArrayList<>();"),
           new Variant(
-              "an indeterminate commit is taken for done",
-              "queues",
-              RELOCATION,
-              "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(Errno.EIO);",
-              "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(null);"),
+                  "an indeterminate commit is taken for done",
+                  "queues",
+                  RELOCATION,
+                  "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(Errno.EIO);",
+                  "state = State.INDETERMINATE; effects.refuse(Errno.EIO); answerAll(null);")
+              .from(40_159),
           new Variant(
               "no fence: the relocator does not wait for writes in flight",
               "queues",
@@ -64,11 +65,12 @@ final class Variants {
               "Fences.Entry fence = fences.within(from, cut.endBytes);"
                   + " if (fence != null && fence.refuses == null) { fence = null; }"),
           new Variant(
-              "only the first block of a request is looked up",
-              "queues",
-              CUT,
-              "if (table.isClean(block, lastBlock)) {",
-              "if (!table.find(block, lookup)) {"),
+                  "only the first block of a request is looked up",
+                  "queues",
+                  CUT,
+                  "if (table.isClean(block, lastBlock)) {",
+                  "if (!table.find(block, lookup)) {")
+              .from(40_009),
           new Variant(
               "a remapped piece goes on into the next block",
               "queues",
@@ -94,11 +96,12 @@ final class Variants {
               "public void loadUsed(int spare, long slot) { occupy(Place.of(spare, slot)); }",
               "public void loadUsed(int spare, long slot) {}"),
           new Variant(
-              "lost bits are forgotten when a block moves again",
-              "queues",
-              RELOCATION,
-              "newLost = oldLost.plus(unreadable).minus(covered).minus(beyondDevice);",
-              "newLost = unreadable.minus(covered).minus(beyondDevice);"),
+                  "lost bits are forgotten when a block moves again",
+                  "queues",
+                  RELOCATION,
+                  "newLost = oldLost.plus(unreadable).minus(covered).minus(beyondDevice);",
+                  "newLost = unreadable.minus(covered).minus(beyondDevice);")
+              .from(40_004),
           new Variant(
               "unreadable sectors are gathered as zeros",
               "queues",
@@ -112,13 +115,14 @@ final class Variants {
               "entries.put(c.block(), c.spare(), c.slot(), c.lost().low(), c.lost().high());",
               "entries.put(c.block(), c.spare(), c.slot(), 0, 0);"),
           new Variant(
-              "remaps are not restored",
-              "queues",
-              IMAGE,
-              "public void apply(Position committed, List<Change> changes) {",
-              "public void apply(Position committed, List<Change> changes) {"
-                  + " if (position.sequence() == 0 && committed.sequence() % 2 == 1) {"
-                  + " position = committed; return; }"),
+                  "remaps are not restored",
+                  "queues",
+                  IMAGE,
+                  "public void apply(Position committed, List<Change> changes) {",
+                  "public void apply(Position committed, List<Change> changes) {"
+                      + " if (position.sequence() == 0 && committed.sequence() % 2 == 1) {"
+                      + " position = committed; return; }")
+              .from(40_034),
           new Variant(
               "a write over lost sectors leaves them lost",
               "queues",
@@ -126,24 +130,27 @@ final class Variants {
               "if (newLost.equals(oldLost)) {",
               "if (newLost.equals(oldLost) || !newLost.equals(oldLost)) {"),
           new Variant(
-              "the slot is not written durably",
-              "queues",
-              RELOCATOR,
-              "if (writes) { transfer.io.durable(); }",
-              ""),
+                  "the slot is not written durably",
+                  "queues",
+                  RELOCATOR,
+                  "if (writes) { transfer.io.durable(); }",
+                  "")
+              .from(40_012),
           new Variant(
-              "a second write that joined is not in the moved block",
-              "queues",
-              RELOCATION,
-              "private void overlay(List<Owed> writes, byte[] onto) { for (Owed owed : writes) {",
-              "private void overlay(List<Owed> writes, byte[] onto) {"
-                  + " for (Owed owed : writes.subList(0, Math.min(1, writes.size()))) {"),
+                  "a second write that joined is not in the moved block",
+                  "queues",
+                  RELOCATION,
+                  "private void overlay(List<Owed> writes, byte[] onto) { for (Owed owed : writes) {",
+                  "private void overlay(List<Owed> writes, byte[] onto) {"
+                      + " for (Owed owed : writes.subList(0, Math.min(1, writes.size()))) {")
+              .from(40_014),
           new Variant(
-              "late writes are answered with the round before them",
-              "queues",
-              RELOCATION,
-              "COMMITTING_LOST -> late.add(owed);",
-              "COMMITTING_LOST -> round.add(owed);"),
+                  "late writes are answered with the round before them",
+                  "queues",
+                  RELOCATION,
+                  "COMMITTING_LOST -> late.add(owed);",
+                  "COMMITTING_LOST -> round.add(owed);")
+              .from(40_016),
           new Variant(
               "FUA is not passed down",
               "queues",
@@ -151,49 +158,56 @@ final class Variants {
               "if (request.fua && io.operation() == IoRequest.Operation.WRITE) {",
               "if (request.fua && io.operation() == IoRequest.Operation.FLUSH) {"),
           new Variant(
-              "flush is not passed down to main",
-              "queues",
-              FLOW,
-              "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
-              "if (disk != DiskNumber.MAIN && context.table().isSpareInUse(disk)) {"),
+                  "flush is not passed down to main",
+                  "queues",
+                  FLOW,
+                  "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
+                  "if (disk != DiskNumber.MAIN && context.table().isSpareInUse(disk)) {")
+              .from(40_003),
           new Variant(
-              "flush is not passed down to spares",
-              "queues",
-              FLOW,
-              "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
-              "if (disk == DiskNumber.MAIN) {"),
+                  "flush is not passed down to spares",
+                  "queues",
+                  FLOW,
+                  "if (disk == DiskNumber.MAIN || context.table().isSpareInUse(disk)) {",
+                  "if (disk == DiskNumber.MAIN) {")
+              .from(40_012),
           new Variant(
-              "a failed flush is retried into success",
-              "queues",
-              DOUBTS,
-              "if (failedFlush == null) { failedFlush = errno; }",
-              ""),
+                  "a failed flush is retried into success",
+                  "queues",
+                  DOUBTS,
+                  "if (failedFlush == null) { failedFlush = errno; }",
+                  "")
+              .from(40_003),
           new Variant(
-              "a range in doubt takes writes",
-              "queues",
-              DOUBTS,
-              "Range[] now = ranges; if (now.length == 0) { return false; }",
-              "Range[] now = NO_RANGES; if (now.length == 0) { return false; }"),
+                  "a range in doubt takes writes",
+                  "queues",
+                  DOUBTS,
+                  "Range[] now = ranges; if (now.length == 0) { return false; }",
+                  "Range[] now = NO_RANGES; if (now.length == 0) { return false; }")
+              .from(40_030),
           new Variant(
-              "doubt ends with the timeout, not with the kernel's word",
-              "queues",
-              ENDS,
-              "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);",
-              "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);"
-                  + " doubts.remove(part.doubt);"),
+                  "doubt ends with the timeout, not with the kernel's word",
+                  "queues",
+                  ENDS,
+                  "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);",
+                  "part.doubt = doubts.add(part.offsetBytes, part.lengthBytes);"
+                      + " doubts.remove(part.doubt);")
+              .from(40_030),
           new Variant(
-              "a buffer is used again after a timeout",
-              "queues",
-              REQUEST,
-              "outcome = timedOutOrCancelled; held = true;",
-              "outcome = timedOutOrCancelled; held = true;"
-                  + " if (buffer != null) { buffer.release(); buffer = null; }"),
+                  "a buffer is used again after a timeout",
+                  "queues",
+                  REQUEST,
+                  "outcome = timedOutOrCancelled; held = true;",
+                  "outcome = timedOutOrCancelled; held = true;"
+                      + " if (buffer != null) { buffer.release(); buffer = null; }")
+              .from(40_020),
           new Variant(
-              "a request is used again while the kernel holds it",
-              "queues",
-              ENDS,
-              "if (comesBack(part, outcome)) { // Entered",
-              "if (comesBack(part, outcome) && part.offsetBytes < 0) { // Entered"),
+                  "a request is used again while the kernel holds it",
+                  "queues",
+                  ENDS,
+                  "if (comesBack(part, outcome)) { // Entered",
+                  "if (comesBack(part, outcome) && part.offsetBytes < 0) { // Entered")
+              .from(40_009),
           new Variant(
               "sectors that stay unreadable are returned as read",
               "queues",
@@ -214,11 +228,12 @@ final class Variants {
               "private void lift() { if (fenced) {",
               "private void lift() { if (fenced && slotsFailed == 0) {"),
           new Variant(
-              "a failed move forgets to give its writes an answer",
-              "queues",
-              RELOCATION,
-              "private void fail(Errno errno, String reason) {",
-              "private void fail(Errno errno, String reason) { round.clear();"),
+                  "a failed move forgets to give its writes an answer",
+                  "queues",
+                  RELOCATION,
+                  "private void fail(Errno errno, String reason) {",
+                  "private void fail(Errno errno, String reason) { round.clear();")
+              .from(40_016),
           new Variant(
               "the oldest copy is chosen",
               "writer",
@@ -226,43 +241,46 @@ final class Variants {
               "return areas.stream() .max(",
               "return areas.stream().min("),
           new Variant(
-              "a quorum of two",
-              "copies",
-              QUORUM,
-              "if (holding < placement.majority()) {",
-              "if (holding < 2) {"),
-          new Variant(
-                  "a checkpoint is based on a record of which only a part is applied",
+                  "a quorum of two",
                   "copies",
-                  COMMITS,
-                  "--left == 0 ? done.payload.position() : before;",
-                  "--left < 0 ? before : done.payload.position();")
-              .from(40_018),
+                  QUORUM,
+                  "if (holding < placement.majority()) {",
+                  "if (holding < 2) {")
+              .from(40_016),
           new Variant(
-              "a commit is acknowledged before any quorum",
+              "a checkpoint is based on a record of which only a part is applied",
               "copies",
-              QUORUM,
-              "if (holding < placement.majority()) {",
-              "if (holding < 1) {"),
+              COMMITS,
+              "--left == 0 ? done.payload.position() : before;",
+              "--left < 0 ? before : done.payload.position();"),
           new Variant(
-              "a checkpoint is sealed before its log has caught up",
-              "copies",
-              BUILD,
-              "log = LogAppender.empty(copy.superblock, made); catchUp();",
-              "log = LogAppender.empty(copy.superblock, made);"
-                  + " if (repair) { catchUp(); } else { writeSeal(); }"),
+                  "a commit is acknowledged before any quorum",
+                  "copies",
+                  QUORUM,
+                  "if (holding < placement.majority()) {",
+                  "if (holding < 1) {")
+              .from(40_016),
+          new Variant(
+                  "a checkpoint is sealed before its log has caught up",
+                  "copies",
+                  BUILD,
+                  "log = LogAppender.empty(copy.superblock, made); catchUp();",
+                  "log = LogAppender.empty(copy.superblock, made);"
+                      + " if (repair) { catchUp(); } else { writeSeal(); }")
+              .from(40_103),
           new Variant(
               "a checkpoint is written over the area in use",
               "copies",
               BUILD,
-              "area = context.rules().buildsAside() ? 1 - copy.activeArea() : copy.activeArea();",
-              "area = copy.activeArea();"),
+              "inspect(); } else { wipeAside(); } }",
+              "inspect(); } else { area = copy.activeArea(); wipe(); } }"),
           new Variant(
-              "a repair is made from an older state than it says",
-              "copies",
-              AREA,
-              "generation, buildId, base, atBytes - startBytes,",
-              "generation, buildId, image.position(), atBytes - startBytes,"),
+                  "a repair is made from an older state than it says",
+                  "copies",
+                  AREA,
+                  "generation, buildId, base, atBytes - startBytes,",
+                  "generation, buildId, image.position(), atBytes - startBytes,")
+              .from(40_005),
           new Variant(
               "a stale copy counts as one in step",
               "copies",
@@ -282,21 +300,23 @@ final class Variants {
               "for (int i = 0; i < chunk.count(); i++, p += entryBytes) {",
               "for (int i = 0; i < 0; i++, p += entryBytes) {"),
           new Variant(
-              "lost bits are forgotten by checkpoints",
-              "copies",
-              CHECKPOINTS,
-              "bytes.putLong(slot | walk.lostLow() << 48);",
-              "bytes.putLong(slot);"),
+                  "lost bits are forgotten by checkpoints",
+                  "copies",
+                  CHECKPOINTS,
+                  "bytes.putLong(slot | walk.lostLow() << 48);",
+                  "bytes.putLong(slot);")
+              .from(40_000),
           new Variant(
-              "a table that cannot be loaded is taken for empty",
-              "copies",
-              LOADER,
-              "} catch (FormatException e) { fail(e.sentence()); }",
-              "} catch (FormatException e) { try {"
-                  + " image = CopyReader.imageOf("
-                  + "superblock, area.seal(), headerChanges, entries);"
-                  + " image.apply(area.tail(), headerChanges); done = true; }"
-                  + " catch (FormatException worse) { fail(e.sentence()); } }"),
+                  "a table that cannot be loaded is taken for empty",
+                  "copies",
+                  LOADER,
+                  "} catch (FormatException e) { fail(e.sentence()); }",
+                  "} catch (FormatException e) { try {"
+                      + " image = CopyReader.imageOf("
+                      + "superblock, area.seal(), headerChanges, entries);"
+                      + " image.apply(area.tail(), headerChanges); done = true; }"
+                      + " catch (FormatException worse) { fail(e.sentence()); } }")
+              .from(40_000),
           new Variant(
               "the next epoch may be that of a start that was never durable",
               "copies",
@@ -310,12 +330,11 @@ final class Variants {
               "if (newer > 0 || (newer == 0 && there.startId() != own.startId())) {",
               "if (newer > 0 && newer < 0) {"),
           new Variant(
-                  "a spare that has left is missed by the next flush",
-                  "daemon",
-                  "actors/src/main/java/io/spared/device/Serving.java",
-                  "doubts.left(index);",
-                  "")
-              .from(40_004),
+              "a spare that has left is missed by the next flush",
+              "daemon",
+              "actors/src/main/java/io/spared/device/Serving.java",
+              "doubts.left(index);",
+              ""),
           new Variant(
                   "two activations: disks are opened without a claim",
                   "daemon",
@@ -325,7 +344,8 @@ final class Variants {
               .and(
                   SPARE,
                   "Disk disk = parts.opener().open(address, DiskOpener.Mode.OWN);",
-                  "Disk disk = parts.opener().open(address, DiskOpener.Mode.READ);"),
+                  "Disk disk = parts.opener().open(address, DiskOpener.Mode.READ);")
+              .from(40_020),
           new Variant(
               "another disk in main's place is taken for main",
               "daemon",
