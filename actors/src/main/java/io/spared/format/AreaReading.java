@@ -37,7 +37,7 @@ public record AreaReading(
         seal, header, tail, tailChecksum, logBytes, logEnd, sentence, Optional.of(why));
   }
 
-  /** The same where a newer area of its copy is lost: what that one held nobody knows. */
+  /** The same where a newer area of its copy is lost, or may be: nobody knows what it held. */
   public AreaReading behindLostArea() {
     return new AreaReading(
         seal,
@@ -46,7 +46,7 @@ public record AreaReading(
         tailChecksum,
         logBytes,
         LogEnd.UNREADABLE,
-        "a newer area of this copy is sealed, and its header cannot be read",
+        "a newer area of this copy stands or may stand there, and cannot be read",
         damage);
   }
 

@@ -19,6 +19,9 @@ public final class CopyReader implements Reading {
 
   private static final int FAILURES_BEHIND_END_MAX = 2;
 
+  /** So often a seal is read that cannot be: without it nobody knows what its copy holds. */
+  private static final int SEAL_READS_MAX = 3;
+
   private enum Phase {
     SUPERBLOCK,
     SEAL,
@@ -43,6 +46,7 @@ public final class CopyReader implements Reading {
 
   private CopyReading.@Nullable Sealed newestSealed;
   private boolean mayHoldMore;
+  private int sealReads;
 
   private @Nullable Superblock superblock;
   private @Nullable CopyReading result;
@@ -155,6 +159,9 @@ public final class CopyReader implements Reading {
         end(CopyReading.Kind.UNREADABLE, "superblock: it cannot be read: " + reason);
       }
       case SEAL -> {
+        if (++sealReads < SEAL_READS_MAX) {
+          return;
+        }
         mayHoldMore = true;
         troubles.add("seal of area " + area + ": it cannot be read: " + reason);
         nextArea();
@@ -416,6 +423,7 @@ public final class CopyReader implements Reading {
   }
 
   private void nextArea() {
+    sealReads = 0;
     if (area == 0) {
       area = 1;
       phase = Phase.SEAL;
@@ -439,7 +447,9 @@ public final class CopyReader implements Reading {
             kind == CopyReading.Kind.READ
                 ? areas.stream()
                     .map(read ->
-                        read.seal().generation() < lostGeneration ? read.behindLostArea() : read)
+                        mayHoldMore || read.seal().generation() < lostGeneration
+                            ? read.behindLostArea()
+                            : read)
                     .toList()
                 : List.of(),
             Optional.ofNullable(newestSealed),

@@ -263,6 +263,16 @@ class CopyChoiceTest {
     assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
+  @Test
+  void aCommitThatCannotBeLoadedAndThatAnAreaBehindAnUnreadableSealMayHoldNeedsAPerson()
+      throws Exception {
+    TestDevice device = device(1);
+    device.commit(Set.of(0, 1), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    long seal = device.place(2).offsetBytes() + device.placement().layout().areaOffsetBytes(1);
+    device.disk(2).makeUnreadable(seal);
+    assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
   /** Its rest on a copy would look like another host's start, and end this one. */
   @Test
   void theNextEpochIsAboveThatOfAStartThatWasNeverDurable() throws Exception {

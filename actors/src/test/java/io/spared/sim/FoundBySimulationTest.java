@@ -262,6 +262,43 @@ class FoundBySimulationTest {
   }
 
   @Test
+  void aCopyOfWhichASealCannotBeReadDoesNotSayThatACommitWasNeverDurable() {
+    Workload one =
+        new Workload(
+            4, 266, 0.4186826312390972, 0.09876082010274821, 0, 0.05, 0.05, 0, 2, 6, 11588, false);
+    Workload slow =
+        new Workload(2, 266, 0.16613795299724463, 0.005, 0, 0, 0, 0, 2, 3, 4123258, false);
+    Workload durable =
+        new Workload(
+            3,
+            266,
+            0.23280637669283924,
+            0.005,
+            0.2867040073039188,
+            0.05,
+            0,
+            0,
+            2,
+            50,
+            235627,
+            false);
+    SimScript script =
+        new SimScript(
+            8192,
+            4096,
+            8192,
+            1,
+            2,
+            List.of(one, slow, durable),
+            List.of(
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 0, 0, 0.07820685258082678),
+                new SimAction(0, SimAction.Kind.RATE_TRANSIENT_MEDIA, 1, 0, 0.09707025327411746),
+                new SimAction(1473905582, SimAction.Kind.KILL, -1, 0, 0),
+                new SimAction(2666749930L, SimAction.Kind.KILL, -1, 0, 0)));
+    assertThat(CoreRun.run(20321776, CoreCampaign.options("writer"), script).violation()).isNull();
+  }
+
+  @Test
   void whoDoubtsADiskThatHasGoneMeanwhileIsAnswered() {
     List<SimAction> actions = new ArrayList<>();
     for (int i = 0; i < 12; i++) {
