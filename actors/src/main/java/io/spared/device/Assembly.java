@@ -433,6 +433,10 @@ final class Assembly {
       olderRefused = true;
       return Optional.of(new Fact.Unusable(leftBehind.get()));
     }
+    Optional<String> notLent = notLent(candidate.image());
+    if (notLent.isPresent()) {
+      return Optional.of(new Fact.Unusable(notLent.get()));
+    }
     List<DiskAddress> busy = busyFor(candidate.deviceId());
     if (!busy.isEmpty()) {
       return Optional.of(
@@ -477,6 +481,29 @@ final class Assembly {
                 + found
                 + ": they were left behind, or put back as they were; attach the right ones. Start"
                 + " it again if that is right: what was written to moved blocks since is lost then");
+  }
+
+  /** A spare that is there as it was before all of what the device has on it was lent. */
+  private Optional<String> notLent(DeviceImage image) {
+    for (Map.Entry<Integer, SpareReply.Attached> each : here(image).entrySet()) {
+      int index = each.getKey();
+      SpareMember member = image.spares().get(index);
+      if (member != null
+          && member.state().isNeeded()
+          && !LostRanges.areAllLent(
+              image.deviceId(), each.getValue().lent(), image.extents(index))) {
+        return Optional.of(
+            "spare "
+                + index
+                + " ("
+                + each.getValue().address()
+                + ") does not know of all that it has lent to this device: it is as it was earlier,"
+                + " and what moved there may be older too; attach the right disk, or take this one"
+                + " away and start it --without-spare "
+                + index);
+      }
+    }
+    return Optional.empty();
   }
 
   /** The spares that have not ended all that an earlier life of the device asked of them. */

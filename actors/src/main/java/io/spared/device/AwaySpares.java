@@ -225,6 +225,17 @@ final class AwaySpares {
               + "; it is a copy, and is not used");
       return true;
     }
+    if (!LostRanges.areAllLent(
+        serving.image().deviceId(), back.lent(), serving.image().extents(index))) {
+      tell(
+          index,
+          "spare.another-state",
+          "spare "
+              + index
+              + " is there again and does not know of all that it has lent to this device: it is as"
+              + " it was earlier, and is not used");
+      return true;
+    }
     if (isUnflushed(index)) {
       tell(
           index,

@@ -8,8 +8,12 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * Ranges that a spare has lent to a device which does not know of them: lent, or forgotten, just
- * before a crash. Pure.
+ * Where the table of a spare and the image of a device do not agree about what is lent. Pure.
+ *
+ * <p>A range is lent durably before the commit that uses it, and goes back after the commit that
+ * forgets it. So the table may know more: lent, or forgotten, just before a crash. It never knows
+ * less: a disk whose table lacks a range that the image has is as it was before that was lent, and
+ * what the device has there is older, or another device's.
  */
 final class LostRanges {
   private LostRanges() {}
@@ -41,5 +45,23 @@ final class LostRanges {
       }
     }
     return lost;
+  }
+
+  /** Whether the spare lends the device all of these. */
+  static boolean areAllLent(
+      UUID deviceId, List<SpareReply.Lending> lent, Collection<Extent> known) {
+    return known.stream().allMatch(extent -> isLent(deviceId, lent, extent));
+  }
+
+  private static boolean isLent(UUID deviceId, List<SpareReply.Lending> lent, Extent extent) {
+    long covered =
+        lent.stream()
+            .filter(range -> range.deviceId().equals(deviceId))
+            .mapToLong(range ->
+                Math.min(extent.endBytes(), range.offsetBytes() + range.lengthBytes())
+                    - Math.max(extent.offsetBytes(), range.offsetBytes()))
+            .filter(bytes -> bytes > 0)
+            .sum();
+    return covered >= extent.lengthBytes();
   }
 }

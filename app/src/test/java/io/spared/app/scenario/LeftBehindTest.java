@@ -48,6 +48,34 @@ final class LeftBehindTest {
   }
 
   @Test
+  void aSpareFromBeforeItWasLentToTheDeviceIsNotUsed() throws IOException, OfflineException {
+    Path snapshot = directory.resolve("snapshot.img");
+    try (Trial trial = new Trial(directory).create("a").create("b").start("a", "b")) {
+      assertThat(trial.serves("b")).isTrue();
+      trial.stopDaemon();
+      Files.copy(trial.spare("b"), snapshot);
+      trial.start("a", "b");
+      assertThat(trial.serves("a")).isTrue();
+      assertThat(trial.serves("b")).isTrue();
+      assertThat(trial.addSpare("a", trial.spare("b"))).isInstanceOf(Answer.Done.class);
+      // No slot of the first spare can be written any more, so the block goes to the other one.
+      trial.fault("a", "spare-0", "write fail=ENODATA range=2M+20M");
+      trial.fault("a", "main", "write fail=ENODATA range=40K+4K");
+      trial.client("a", disk -> disk.write(40 << 10, Trial.block(10, 1)));
+      trial.stopDaemon();
+      Files.copy(snapshot, trial.spare("b"), StandardCopyOption.REPLACE_EXISTING);
+      trial.configureSpare("a", trial.spare("b"));
+
+      trial.start("a", "b");
+
+      assertThat(trial.until("a", status -> status.phase() == Phase.FAILED)).isTrue();
+      assertThat(trial.status("a").sentence())
+          .contains("spare 1")
+          .contains("does not know of all that it has lent");
+    }
+  }
+
+  @Test
   void aPersonWhoWasToldMayStartItAllTheSame() throws IOException, OfflineException {
     Path snapshot = directory.resolve("snapshot.img");
     try (Trial trial = new Trial(directory).create("a").start("a")) {
