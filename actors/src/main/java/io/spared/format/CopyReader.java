@@ -46,6 +46,7 @@ public final class CopyReader implements Reading {
 
   private CopyReading.@Nullable Sealed newestSealed;
   private boolean mayHoldMore;
+  private boolean sealDamaged;
   private int sealReads;
 
   private @Nullable Superblock superblock;
@@ -242,6 +243,8 @@ public final class CopyReader implements Reading {
       windowBytes = windowBytesMax;
       phase = Phase.HEADER;
     } catch (FormatException e) {
+      // One that is torn is none: all that a seal says is in its first sector.
+      sealDamaged |= e.trouble() == FormatException.Trouble.DAMAGED;
       trouble("area " + area, e);
       nextArea();
     }
@@ -453,7 +456,7 @@ public final class CopyReader implements Reading {
                     .toList()
                 : List.of(),
             Optional.ofNullable(newestSealed),
-            mayHoldMore);
+            mayHoldMore || sealDamaged);
     phase = Phase.DONE;
   }
 }

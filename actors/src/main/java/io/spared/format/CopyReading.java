@@ -12,7 +12,8 @@ import java.util.UUID;
  * @param superblock there when kind is READ
  * @param areas those with a whole seal and header, best first
  * @param newestSealed the newest area with a whole seal, whether its header can be read or not
- * @param mayHoldMore its superblock or a seal could not be read, so that more may stand there
+ * @param mayHoldMore its superblock or a seal could not be read, or a seal is damaged, so that more
+ *     may have stood there
  */
 public record CopyReading(
     UUID spareId,

@@ -16,12 +16,12 @@ import java.util.Optional;
  * <p>What it holds is said by all that stands on it. The copy that held the most may be one that is
  * being placed elsewhere: until the placing counts, what stands at its former place stays, and is
  * read too. A disk goes back as a whole. So only when all of it was read to its end, no seal that
- * could not be read hides a newer area, and all misses more than that, has the disk gone back. One
- * that went back by less cannot be told from a crash, nor is it told apart here whether copies were
- * placed anew before the last commit or after it. The other way round, a spare that has lost its
- * last records to a fault after a crash can look like a disk that went back; then too a person
- * decides ({@code ctl repair}), since old slots would be worse. A spare that holds no copy (it is
- * being left) tells nothing: what stood there is not written any more.
+ * is damaged or could not be read hides a newer area, and all misses more than that, has the disk
+ * gone back. One that went back by less cannot be told from a crash, nor is it told apart here
+ * whether copies were placed anew before the last commit or after it. The other way round, a spare
+ * that has lost its last records to a fault after a crash can look like a disk that went back; then
+ * too a person decides ({@code ctl repair}), since old slots would be worse. A spare that holds no
+ * copy (it is being left) tells nothing: what stood there is not written any more.
  */
 final class SpareAge {
   private SpareAge() {}

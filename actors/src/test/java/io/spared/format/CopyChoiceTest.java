@@ -55,6 +55,21 @@ class CopyChoiceTest {
   }
 
   @Test
+  void aSpareWhoseNewestSealIsDamagedMayBeAsNewAsTheOthers() throws Exception {
+    TestDevice device = device(2);
+    for (int block = 8; block < 10; block++) {
+      device.commit(Set.of(0, 2, 4), new Change.Remapped(block, 0, block, LostBits.NONE));
+    }
+    checkpoint(device, 3);
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+    device
+        .disk(3)
+        .flipBit(
+            device.place(3).offsetBytes() + device.placement().layout().areaOffsetBytes(1) + 80, 3);
+    assertThat(choose(device).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
   void aSpareOfWhichACopyIsDamagedMayBeAsNewAsTheOthers() throws Exception {
     TestDevice device = device(2);
     for (int block = 8; block < 10; block++) {
@@ -192,22 +207,27 @@ class CopyChoiceTest {
     assertThat(choose(device).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
+  /** Into the other area of a copy. */
+  private static void checkpoint(TestDevice device, int copy) throws Exception {
+    AreaBuilder builder =
+        new AreaBuilder(
+            device.image, OfflineDevice.superblock(device.image, device.place(copy)), 1, 1000, 7);
+    ByteBuffer chunk = ByteBuffer.allocate(Checkpoints.CHUNK_BYTES_MAX);
+    for (long at = builder.offsetBytes();
+        builder.next(chunk.clear()) > 0;
+        at = builder.offsetBytes()) {
+      device.disk(copy).write(at, chunk);
+    }
+    device.disk(copy).write(builder.seal().offsetBytes(), builder.seal().write());
+  }
+
   /** An older area beside a sealed one whose header is damaged does not say how the copy ended. */
   @Test
   void aCopyWhoseNewestAreaHasLostItsHeaderDoesNotCount() throws Exception {
     TestDevice device = device(1);
     device.commit(Set.of(), new Change.Remapped(3, 0, 3, LostBits.NONE));
     for (int copy = 0; copy < 3; copy++) {
-      AreaBuilder builder =
-          new AreaBuilder(
-              device.image, OfflineDevice.superblock(device.image, device.place(copy)), 1, 1000, 7);
-      ByteBuffer chunk = ByteBuffer.allocate(Checkpoints.CHUNK_BYTES_MAX);
-      for (long at = builder.offsetBytes();
-          builder.next(chunk.clear()) > 0;
-          at = builder.offsetBytes()) {
-        device.disk(copy).write(at, chunk);
-      }
-      device.disk(copy).write(builder.seal().offsetBytes(), builder.seal().write());
+      checkpoint(device, copy);
     }
     assertThat(choose(device).winners()).containsExactly(0, 1, 2);
     for (int copy = 0; copy < 3; copy++) {
