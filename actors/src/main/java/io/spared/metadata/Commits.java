@@ -58,6 +58,7 @@ final class Commits {
 
   void add(long id, List<Change> changes, Consumer<MetadataReply> answer) {
     waiting.add(new WaitingCommit(id, changes, appends.deadlineNanos(), answer));
+    setAlarm();
   }
 
   void cancel(long id) {
@@ -272,6 +273,7 @@ final class Commits {
       if (record.kind == Outstanding.Kind.PLACE && !record.told) {
         indeterminate(record);
         context.standing().become(State.NO_QUORUM);
+        quorumLost();
       }
     }
   }

@@ -420,6 +420,12 @@ final class WriterHarness {
   }
 
   MetadataReply placed(List<Integer> on, List<Change> changes) {
+    long id = place(on, changes);
+    until(() -> replyTo(id).isPresent());
+    return replyTo(id).orElseThrow();
+  }
+
+  long place(List<Integer> on, List<Change> changes) {
     long id = nextId++;
     Placement next = placementOver(on);
     List<Change> all = new ArrayList<>(changes);
@@ -428,8 +434,7 @@ final class WriterHarness {
     Map<Integer, DiskPort> ports = new HashMap<>();
     on.forEach(spare -> ports.put(spare, port(spare)));
     writer.place(new MetadataCommand.Place(id, next, changes, ports, ignoredRef()), this::reply);
-    until(() -> replyTo(id).isPresent());
-    return replyTo(id).orElseThrow();
+    return id;
   }
 
   /** The first writer is paused and another takes its place; both believe to be the one. */

@@ -171,6 +171,30 @@ class WriterTest {
   }
 
   @Test
+  void aCommitThatWaitsForCopiesThatCannotBePlacedIsRefused() {
+    WriterHarness device = new WriterHarness(11, 2).created();
+    long placing = device.place(List.of(1, 0), List.of());
+    device.drives.get(1).disappear();
+    long waits = device.commit(new Change.PendingCleared(1));
+    assertThat(device.replyTo(waits)).isEmpty();
+    device.runFor(Duration.ofSeconds(6));
+    assertThat(device.replyTo(placing)).get().isInstanceOf(MetadataReply.Indeterminate.class);
+    assertThat(device.replyTo(waits)).get().isInstanceOf(MetadataReply.Refused.class);
+    assertThat(device.events(MetadataEvent.QuorumLost.class)).hasSize(1);
+  }
+
+  @Test
+  void aCommitDoesNotWaitForCopiesThatArePlacedForEver() {
+    WriterHarness device = new WriterHarness(12, 2).created();
+    device.drives.get(1).hang();
+    device.place(List.of(1, 0), List.of());
+    device.runFor(Duration.ofMillis(10));
+    long waits = device.commit(new Change.PendingCleared(1));
+    device.runFor(Duration.ofSeconds(6));
+    assertThat(device.replyTo(waits)).get().isInstanceOf(MetadataReply.Refused.class);
+  }
+
+  @Test
   void aNewerEpochOnACopyStopsTheWriter() {
     assertThat(isFencedByANewerEpoch(new WriterRules())).isTrue();
   }
