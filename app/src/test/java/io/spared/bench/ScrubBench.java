@@ -19,9 +19,7 @@ import java.util.stream.Stream;
  * What looking for damage costs those who use the device: random reads and writes by fio over NBD,
  * in turns with scrub and repair on and off. On means far more than a device does by itself: the
  * surface scan goes on as always, and in each turn of ten seconds all copies of the metadata are
- * read, which happens hourly otherwise, and one of the five is destroyed and repaired. (One scrub
- * of the five and one repair cost those beside them about an eighth of a second each, whatever the
- * length of the turn, so what matters is how often they come.)
+ * read, which happens hourly otherwise, and one of the five is destroyed and repaired.
  *
  * <p>The turns are short and alternate, so that what else the machine does meets both sides alike;
  * each round gives one ratio. A verdict is given only when the rounds allow it: when all of {@link
