@@ -12,13 +12,13 @@ install_machine() {
   rm -rf "$machine"; mkdir -p "$machine/disks"; : > "$machine/plugged"
   local tree=$machine/tree dist=$top/app/target/dist
   cp -al "$full_root" "$tree"
-  # As docs/operating/boot.md tells an operator.
-  mkdir -p "$tree"/opt "$tree"/etc/spared "$tree"/usr/lib/spared "$tree"/var/lib/spared
+  # As docs/operating/boot.md tells an operator: all from the image.
+  mkdir -p "$tree"/opt "$tree"/etc/spared "$tree"/var/lib/spared
   cp -al "$dist" "$tree/opt/spared"
-  cp "$top/deploy/spared.service" "$tree/usr/lib/systemd/system/"
-  cp "$top"/deploy/udev/*.rules "$tree/usr/lib/udev/rules.d/"
-  local file
-  for file in "$top"/deploy/udev/*; do case $file in *.rules) ;; *) cp "$file" "$tree/usr/lib/spared/" ;; esac; done
+  install -D -m 644 "$dist/deploy/spared.service" "$tree/usr/lib/systemd/system/spared.service"
+  install -D -m 644 "$dist/deploy/udev/61-spared.rules" "$tree/usr/lib/udev/rules.d/61-spared.rules"
+  install -D -m 755 "$dist/deploy/udev/disk-role" "$tree/usr/lib/spared/disk-role"
+  install -D -m 644 "$dist/deploy/man/spared.8" "$tree/usr/share/man/man8/spared.8"
   printf 'spared {\n  discovery.activate = true\n  nbd.listen = []\n}\n' > "$tree/etc/spared/spared.conf"
   mkdir -p "$tree/etc/systemd/system/sysinit.target.wants" "$tree/etc/systemd/system/spared.service.d"
   # An emulated processor takes up to 25 times as long.
