@@ -19,6 +19,7 @@ import io.spared.format.Owner;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
+import io.spared.format.SpareNotes;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataReply;
@@ -671,7 +672,7 @@ final class Assembly {
     Map<Integer, UUID> missing = new HashMap<>();
     for (SpareMember member : candidate.image().spares().values()) {
       SpareReply.Attached here = spares.get(member.index());
-      if (here != null && GivingUp.isGone(candidate.image(), member.index())) {
+      if (here != null && SpareNotes.isGone(candidate.image(), member.index())) {
         spares.remove(member.index());
         run.usesNoMore(here);
         gone.add(

@@ -4,7 +4,9 @@ import io.spared.ffi.disk.Disk;
 import io.spared.ffi.engine.DiskPort;
 import io.spared.format.CopyPlace;
 import io.spared.format.DiskEvidence;
+import io.spared.format.ExtentKind;
 import io.spared.format.Position;
+import io.spared.format.SpareNotes;
 import io.spared.metadata.MetadataCommand;
 import io.spared.monitor.Event;
 import io.spared.spare.SpareCommand;
@@ -149,10 +151,11 @@ final class AwaySpares {
       run.usesNoMore(back);
       return OptionalInt.empty();
     }
-    if (gone.copiesBytes().isEmpty()) {
+    List<Long> copies = gone.copiesBytes().isEmpty() ? formerCopies(back) : gone.copiesBytes();
+    if (copies.isEmpty()) {
       return take(index, back);
     }
-    CopyAges ages = new CopyAges(serving.image().deviceId(), back.spareId(), gone.copiesBytes());
+    CopyAges ages = new CopyAges(serving.image().deviceId(), back.spareId(), copies);
     DiskReading reading =
         new DiskReading(
             ages,
@@ -202,7 +205,7 @@ final class AwaySpares {
   }
 
   private boolean isRefused(int index, Away gone, SpareReply.Attached back) {
-    if (GivingUp.isGone(serving.image(), index)) {
+    if (SpareNotes.isGone(serving.image(), index)) {
       tell(
           index,
           "spare.given-up",
@@ -254,8 +257,20 @@ final class AwaySpares {
         disk.identity(), disk.geometry().sizeBytes(), disk.geometry().logicalSectorBytes());
   }
 
+  /** Where its copies stood until they were placed elsewhere, if they were not given back yet. */
+  private List<Long> formerCopies(SpareReply.Attached back) {
+    return back.lent().stream()
+        .filter(range -> range.deviceId().equals(serving.image().deviceId()))
+        .filter(range -> range.kind() == ExtentKind.METADATA)
+        .map(SpareReply.Lending::offsetBytes)
+        .toList();
+  }
+
   private boolean isAnotherState(Returning read, Away gone) {
     Position found = read.ages().newest();
+    if (gone.copiesBytes().isEmpty()) {
+      return isOlderThanNoted(read.index(), found);
+    }
     boolean same =
         found.epoch().equals(gone.position().epoch()) && found.compareTo(gone.position()) >= 0;
     if (!same) {
@@ -273,6 +288,22 @@ final class AwaySpares {
                   : ": another host has used it; it is not used"));
     }
     return !same;
+  }
+
+  private boolean isOlderThanNoted(int index, Position found) {
+    Optional<Position> held = SpareNotes.copiesLeft(serving.image(), index);
+    boolean older = held.isPresent() && found.compareTo(held.get()) < 0;
+    if (older) {
+      tell(
+          index,
+          "spare.another-state",
+          "spare "
+              + index
+              + " is there again as it was earlier, or its copies cannot be read: they end at "
+              + found
+              + "; it is not used");
+    }
+    return older;
   }
 
   /** Once, however often it is looked at. */

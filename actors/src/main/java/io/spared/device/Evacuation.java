@@ -6,11 +6,13 @@ import io.spared.format.Change;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.LostBits;
+import io.spared.format.SpareNotes;
 import io.spared.monitor.Event;
 import io.spared.queue.QueueCommand;
 import io.spared.relocation.RelocatorCommand;
 import io.spared.relocation.RelocatorRequest;
 import io.spared.remap.Place;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
@@ -74,15 +76,12 @@ final class Evacuation {
     boolean copiesLeft = extents.stream().noneMatch(extent -> extent.kind() == ExtentKind.METADATA);
     if (copiesLeft && serving.slots().isQuiet(index)) {
       removing = true;
-      serving
-          .commits()
-          .ask(
-              List.of(
-                  new Change.SpareRemoved(index),
-                  new Change.CounterSet(
-                      SpareChange.NEXT_INDEX, SpareChange.nextIndex(serving.image()))),
-              new Commits.Purpose.Removal(index, extents),
-              run.nowNanos());
+      List<Change> changes = new ArrayList<>();
+      changes.add(new Change.SpareRemoved(index));
+      changes.add(
+          new Change.CounterSet(SpareChange.NEXT_INDEX, SpareChange.nextIndex(serving.image())));
+      changes.addAll(SpareNotes.forgotten(serving.image(), index));
+      serving.commits().ask(changes, new Commits.Purpose.Removal(index, extents), run.nowNanos());
       return;
     }
     serving.queues().tellAll(new QueueCommand.PublishVersion());

@@ -10,6 +10,7 @@ import io.spared.format.Placement;
 import io.spared.format.Position;
 import io.spared.format.RemapEntries;
 import io.spared.format.SpareMember;
+import io.spared.format.SpareNotes;
 import io.spared.format.SpareState;
 import io.spared.spare.SpareCommand;
 import io.spared.spare.SpareReply;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * many blocks are lost with it, as this state of the metadata has them: consent to one loss is not
  * consent to another. One commit does it, the one that begins the epoch: before it nothing is
  * served and the spare is needed as ever; after it no start needs the spare, and none uses it,
- * though it comes back ({@link #isGone}). The commit counts on a quorum of the copies as they are
+ * though it comes back ({@link SpareNotes#isGone}). The commit counts on a quorum of the copies as they are
  * placed then, on the spares that stay; what these lend for it is durable before (invariant 9), and
  * goes back when it is not asked for.
  *
@@ -76,23 +77,6 @@ final class GivingUp {
     this.wish = wish;
     this.asker = asker;
     this.inbox = inbox;
-  }
-
-  private static String counter(int spare) {
-    return "given-up-" + spare;
-  }
-
-  /** Goes with the commit that gives a spare up which is not there. */
-  static Change gone(int spare) {
-    return new Change.CounterSet(counter(spare), 1);
-  }
-
-  /**
-   * Whether the spare was given up when it was not there. What was on it has been told lost, so it
-   * is not used when it comes back; one that was there then goes on to give what it can.
-   */
-  static boolean isGone(DeviceImage image, int spare) {
-    return image.counters().getOrDefault(counter(spare), 0L) != 0;
   }
 
   CopyConsent consentTo(Position position) {
@@ -322,7 +306,7 @@ final class GivingUp {
     lent.forEach(extent -> changes.add(new Change.ExtentLent(extent)));
     for (int spare : wish.spares()) {
       changes.add(new Change.SpareStateChanged(spare, SpareState.LOST));
-      changes.add(gone(spare));
+      changes.add(SpareNotes.gone(spare));
     }
     return changes;
   }

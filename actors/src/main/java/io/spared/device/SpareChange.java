@@ -7,7 +7,9 @@ import io.spared.format.DeviceImage;
 import io.spared.format.DiskEvidence;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
+import io.spared.format.Placement;
 import io.spared.format.SpareMember;
+import io.spared.format.SpareNotes;
 import io.spared.format.SpareState;
 import io.spared.remap.Place;
 import io.spared.spare.SpareCommand;
@@ -361,7 +363,7 @@ final class SpareChange {
           new Change.SpareStateChanged(
               wanted.leaves(), wanted.givenUp() ? SpareState.LOST : SpareState.EVACUATING));
       if (wanted.gone()) {
-        changes.add(GivingUp.gone(wanted.leaves()));
+        changes.add(SpareNotes.gone(wanted.leaves()));
       }
     }
     Commits.Purpose purpose = new Commits.Purpose.SpareChange();
@@ -373,7 +375,9 @@ final class SpareChange {
     if (port != null) {
       ports.put(index, port);
     }
-    commits.place(moves().placement(lent), changes, ports, purpose, run.nowNanos());
+    Placement next = moves().placement(lent);
+    changes.addAll(SpareNotes.copiesLeft(image, next));
+    commits.place(next, changes, ports, purpose, run.nowNanos());
   }
 
   /** Nothing was asked to be committed: the ranges and the disk are given back. */

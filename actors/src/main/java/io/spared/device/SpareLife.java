@@ -8,6 +8,7 @@ import io.spared.format.DeviceImage;
 import io.spared.format.Extent;
 import io.spared.format.ExtentKind;
 import io.spared.format.SpareMember;
+import io.spared.format.SpareNotes;
 import io.spared.format.SpareState;
 import io.spared.monitor.Event;
 import io.spared.monitor.MonitorCommand;
@@ -135,7 +136,7 @@ final class SpareLife {
     Change lost = new Change.SpareStateChanged(index, SpareState.LOST);
     return serving.spares().containsKey(index)
         ? List.of(lost)
-        : List.of(lost, GivingUp.gone(index));
+        : List.of(lost, SpareNotes.gone(index));
   }
 
   private void begin(SpareChange.Wanted wanted, ActorRef<Answer> asker) {

@@ -199,12 +199,12 @@ public final class CopyChoice {
                 doubts,
                 grounds));
     for (SpareMember spare : best.header().spares().values()) {
-      if (!spare.state().isNeeded()) {
-        continue;
-      }
       if (circumstances.presentSpares().contains(spare.spareId())) {
         SpareAge.wentBack(spare, best, placement, readings)
             .ifPresent(sentence -> doubt(consented, sentence, doubts, grounds));
+        continue;
+      }
+      if (!spare.state().isNeeded()) {
         continue;
       }
       boolean allowed =

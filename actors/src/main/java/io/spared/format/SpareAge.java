@@ -20,8 +20,12 @@ import java.util.Optional;
  * gone back. One that went back by less cannot be told from a crash, nor is it told apart here
  * whether copies were placed anew before the last commit or after it. The other way round, a spare
  * that has lost its last records to a fault after a crash can look like a disk that went back; then
- * too a person decides ({@code ctl repair}), since old slots would be worse. A spare that holds no
- * copy (it is being left) tells nothing: what stood there is not written any more.
+ * too a person decides ({@code ctl repair}), since old slots would be worse.
+ *
+ * <p>A spare that holds no copy (it is being left, or was to be) is told by what still stands at
+ * the former places: it holds at least what was noted when the copies were placed elsewhere ({@link
+ * SpareNotes}). Once these places went back to the spare, which its own table knows, nothing is
+ * told any more: a disk as it was after that passes. So does one of a spare that never held a copy.
  */
 final class SpareAge {
   private SpareAge() {}
@@ -29,15 +33,24 @@ final class SpareAge {
   /** The sentence that says so, when it has. */
   static Optional<String> wentBack(
       SpareMember spare, AreaReading best, Placement placement, List<CopyReading> readings) {
+    if (SpareNotes.isGone(best.header(), spare.index())) {
+      return Optional.empty();
+    }
     List<CopyPlace> places =
         placement.places().stream().filter(place -> place.spare() == spare.index()).toList();
+    if (places.isEmpty()) {
+      return wentBackSinceItsCopiesLeft(spare, best, readings);
+    }
+    if (!spare.state().isNeeded()) {
+      return Optional.empty();
+    }
     boolean areLookedAt =
         places.stream()
             .allMatch(place ->
                 readings.stream()
                     .flatMap(reading -> CopyChoice.placedAs(reading, best, placement).stream())
                     .anyMatch(place::equals));
-    if (places.isEmpty() || !areLookedAt) {
+    if (!areLookedAt) {
       return Optional.empty();
     }
     AreaReading newest = null;
@@ -58,15 +71,52 @@ final class SpareAge {
       return Optional.empty();
     }
     return Optional.of(
-        "spare "
-            + spare.index()
-            + " ("
-            + spare.spareId()
-            + ") is as it was earlier: its copies end at "
-            + newest.tail()
-            + ", and it was in service when the commits after that were made, up to "
-            + best.tail()
-            + "; attach the right disk, what moved to this one may be older too");
+        isAsEarlier(
+            spare,
+            newest,
+            "and it was in service when the commits after that were made, up to " + best.tail()));
+  }
+
+  private static Optional<String> wentBackSinceItsCopiesLeft(
+      SpareMember spare, AreaReading best, List<CopyReading> readings) {
+    Optional<Position> held = SpareNotes.copiesLeft(best.header(), spare.index());
+    AreaReading newest = null;
+    for (CopyReading reading : readings) {
+      if (!reading.spareId().equals(spare.spareId())) {
+        continue;
+      }
+      if (!isReadToItsEnd(reading)) {
+        return Optional.empty();
+      }
+      Optional<AreaReading> own = reading.best();
+      if (own.isPresent() && (newest == null || own.get().tail().compareTo(newest.tail()) > 0)) {
+        newest = own.get();
+      }
+    }
+    if (newest == null || held.isEmpty() || newest.tail().compareTo(held.get()) >= 0) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        isAsEarlier(
+            spare,
+            newest,
+            "and they held all up to sequence "
+                + held.get().sequence()
+                + " of epoch "
+                + held.get().epoch().counter()
+                + " when they were placed elsewhere"));
+  }
+
+  private static String isAsEarlier(SpareMember spare, AreaReading newest, String but) {
+    return "spare "
+        + spare.index()
+        + " ("
+        + spare.spareId()
+        + ") is as it was earlier: its copies end at "
+        + newest.tail()
+        + ", "
+        + but
+        + "; attach the right disk, what moved to this one may be older too";
   }
 
   /** A place where nothing of ours stands was read to its end as well. */

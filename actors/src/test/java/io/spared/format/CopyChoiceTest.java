@@ -104,21 +104,70 @@ class CopyChoiceTest {
   @Test
   void aSpareThatIsBeingLeftAndHoldsNoCopyIsNotOlder() throws Exception {
     TestDevice device = device(2);
-    List<CopyReading> former = List.of(device.readings().get(1), device.readings().get(3));
+    List<CopyReading> former = copiesLeaveSpareOne(device, SpareState.EVACUATING);
+    assertThat(choose(device, former).decision()).isEqualTo(Decision.USABLE);
+  }
+
+  @Test
+  void aSpareThatIsBeingLeftIsOlderWhenItsFormerCopiesEndBeforeTheyWerePlacedElsewhere()
+      throws Exception {
+    TestDevice device = device(2);
+    List<CopyReading> earlier = former(device);
+    // That commit is on the right disk; what was put back in its place does not have it.
+    device.commit(ALL, new Change.Remapped(30, 1, 30, LostBits.NONE));
+    CopyPlace place = device.place(3);
+    List<CopyReading> right = copiesLeaveSpareOne(device, SpareState.EVACUATING);
+    device.disks.get(1).makeUnreadable(place.offsetBytes());
+    CopyReading unreadable = device.reading(place);
+    assertThat(choose(device, right).decision()).isEqualTo(Decision.USABLE);
+    CopyVerdict verdict = choose(device, earlier);
+    assertThat(verdict.decision()).isEqualTo(Decision.NEEDS_PERSON);
+    assertThat(verdict.reasons())
+        .anyMatch(reason -> reason.contains("spare 1") && reason.contains("is as it was earlier"));
+    // Of two former copies one is enough, and one that cannot be read may be the one.
+    assertThat(choose(device, List.of(earlier.get(0), right.get(1))).decision())
+        .isEqualTo(Decision.USABLE);
+    assertThat(choose(device, List.of(earlier.get(0), unreadable)).decision())
+        .isEqualTo(Decision.USABLE);
+  }
+
+  /** Both copies on it are placed on the other spare, and a few commits follow. */
+  private static List<CopyReading> copiesLeaveSpareOne(TestDevice device, SpareState state)
+      throws Exception {
+    List<CopyReading> former = former(device);
     List<CopyPlace> places = new ArrayList<>(device.placement().places());
     for (int copy : List.of(1, 3)) {
       places.set(
           copy,
-          new CopyPlace(copy, 0, places.get(0).offsetBytes() + (3 + copy) * Extent.UNIT_BYTES));
+          new CopyPlace(copy, 0, places.get(0).offsetBytes() + (20 + copy) * Extent.UNIT_BYTES));
     }
-    device.commit(
-        ALL,
-        new Change.CopiesPlaced(new Placement(device.placement().layout(), places)),
-        new Change.SpareStateChanged(1, SpareState.EVACUATING));
+    Placement next = new Placement(device.placement().layout(), places);
+    List<Change> changes = new ArrayList<>(SpareNotes.copiesLeft(device.image, next));
+    changes.add(new Change.CopiesPlaced(next));
+    changes.add(new Change.SpareStateChanged(1, state));
+    device.commit(Set.of(0, 2, 4), changes.toArray(new Change[0]));
+    for (int copy : List.of(1, 3)) {
+      device.writeCopy(copy);
+    }
     for (int block = 8; block < 12; block++) {
-      device.commit(Set.of(0, 2, 4), new Change.Remapped(block, 0, block, LostBits.NONE));
+      device.commit(ALL, new Change.Remapped(block, 0, block, LostBits.NONE));
     }
-    assertThat(choose(device, former).decision()).isEqualTo(Decision.USABLE);
+    return former;
+  }
+
+  private static List<CopyReading> former(TestDevice device) {
+    return List.of(device.readings().get(1), device.readings().get(3));
+  }
+
+  @Test
+  void aSpareThatWasGivenUpWhileItWasThereMayNotBeOlderUnlessItIsNotUsedAtAll() throws Exception {
+    TestDevice device = device(2);
+    List<CopyReading> earlier = former(device);
+    device.commit(ALL, new Change.Remapped(30, 1, 30, LostBits.NONE));
+    copiesLeaveSpareOne(device, SpareState.LOST);
+    assertThat(choose(device, earlier).decision()).isEqualTo(Decision.NEEDS_PERSON);
+    device.commit(ALL, SpareNotes.gone(1));
+    assertThat(choose(device, earlier).decision()).isEqualTo(Decision.USABLE);
   }
 
   @Test

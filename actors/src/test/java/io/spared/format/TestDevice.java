@@ -159,13 +159,14 @@ public final class TestDevice {
 
   /** By copy. */
   public List<CopyReading> readings() {
-    return placement().places().stream()
-        .map(place ->
-            DiskBytes.drive(
-                    new CopyReader(DEVICE, spareId(place.spare()), place.offsetBytes(), 128 * 1024),
-                    disks.get(place.spare()))
-                .result())
-        .toList();
+    return placement().places().stream().map(this::reading).toList();
+  }
+
+  public CopyReading reading(CopyPlace place) {
+    return DiskBytes.drive(
+            new CopyReader(DEVICE, spareId(place.spare()), place.offsetBytes(), 128 * 1024),
+            disks.get(place.spare()))
+        .result();
   }
 
   public CopyChoice.Circumstances circumstances() {

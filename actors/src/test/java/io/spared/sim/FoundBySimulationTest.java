@@ -320,6 +320,14 @@ class FoundBySimulationTest {
     returnsOlder("device.failed", new SimAction(231 * MILLI, SimAction.Kind.KILL, -1, 0, 0));
   }
 
+  @Test
+  void aSpareThatIsOlderWhenItIsLeftWaitsForAPersonAtTheNextStart() {
+    returnsOlder(
+        "device.failed",
+        new SimAction(235 * MILLI, SimAction.Kind.EVACUATE, -1, 0, 0),
+        new SimAction(260 * MILLI, SimAction.Kind.KILL, -1, 0, 0));
+  }
+
   private static void returnsOlder(String event, SimAction... more) {
     List<SimAction> actions = new ArrayList<>();
     for (int i = 0; i < 12; i++) {
