@@ -34,9 +34,9 @@ import org.jspecify.annotations.Nullable;
  * many blocks are lost with it, as this state of the metadata has them: consent to one loss is not
  * consent to another. One commit does it, the one that begins the epoch: before it nothing is
  * served and the spare is needed as ever; after it no start needs the spare, and none uses it,
- * though it comes back ({@link SpareNotes#isGone}). The commit counts on a quorum of the copies as they are
- * placed then, on the spares that stay; what these lend for it is durable before (invariant 9), and
- * goes back when it is not asked for.
+ * though it comes back ({@link SpareNotes#isGone}). The commit counts on a quorum of the copies as
+ * they are placed then, on the spares that stay; what these lend for it is durable before
+ * (invariant 9), and goes back when it is not asked for.
  *
  * <p>Nothing is guessed. The blocks stay on the spare in the map, where reads fail, until each has
  * moved to another spare with all its sectors lost ({@link Evacuation}).

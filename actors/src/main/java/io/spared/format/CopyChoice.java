@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * and ends no later than the best that can be loaded, less than a majority holds more: it was never
  * acknowledged, and is void. For that only the ends of those logs matter, not whether their tables
  * can be loaded. A copy counts by its newest area: an older one beside a damaged one, or beside one
- * whose seal cannot be read, says nothing.
+ * whose seal is damaged or cannot be read, says nothing.
  *
  * <p>A spare that went back is told from one that a crash left behind by {@link SpareAge}.
  *

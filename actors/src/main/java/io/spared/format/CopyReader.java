@@ -46,7 +46,6 @@ public final class CopyReader implements Reading {
 
   private CopyReading.@Nullable Sealed newestSealed;
   private boolean mayHoldMore;
-  private boolean sealDamaged;
   private int sealReads;
 
   private @Nullable Superblock superblock;
@@ -243,8 +242,9 @@ public final class CopyReader implements Reading {
       windowBytes = windowBytesMax;
       phase = Phase.HEADER;
     } catch (FormatException e) {
-      // One that is torn is none: all that a seal says is in its first sector.
-      sealDamaged |= e.trouble() == FormatException.Trouble.DAMAGED;
+      // Damage: a torn one is whole or none, since all that a seal says is in its first sector.
+      // What it hid nobody knows, until a repair writes that area anew.
+      mayHoldMore |= e.trouble() == FormatException.Trouble.DAMAGED;
       trouble("area " + area, e);
       nextArea();
     }
@@ -456,7 +456,7 @@ public final class CopyReader implements Reading {
                     .toList()
                 : List.of(),
             Optional.ofNullable(newestSealed),
-            mayHoldMore || sealDamaged);
+            mayHoldMore);
     phase = Phase.DONE;
   }
 }

@@ -342,6 +342,18 @@ class CopyChoiceTest {
     assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
   }
 
+  @Test
+  void aCommitThatCannotBeLoadedAndThatAnAreaBehindADamagedSealMayHoldNeedsAPerson()
+      throws Exception {
+    TestDevice device = device(1);
+    device.commit(Set.of(0, 1), new Change.Remapped(9, 0, 9, LostBits.NONE));
+    checkpoint(device, 2);
+    assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.USABLE);
+    long seal = device.place(2).offsetBytes() + device.placement().layout().areaOffsetBytes(1);
+    device.disk(2).flipBit(seal + 80, 3);
+    assertThat(chooseWithTablesDamaged(device, 0, 1).decision()).isEqualTo(Decision.NEEDS_PERSON);
+  }
+
   /** Its rest on a copy would look like another host's start, and end this one. */
   @Test
   void theNextEpochIsAboveThatOfAStartThatWasNeverDurable() throws Exception {
