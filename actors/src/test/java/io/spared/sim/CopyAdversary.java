@@ -2,11 +2,8 @@ package io.spared.sim;
 
 import io.spared.format.AreaReading;
 import io.spared.format.CopyPlace;
-import io.spared.format.CopyReader;
 import io.spared.format.CopyReading;
 import io.spared.format.Position;
-import io.spared.format.Reading;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -15,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * Does the worst that invariant 5 allows, while no daemon runs and all five copies were healthy: it
@@ -23,7 +19,6 @@ import java.util.UUID;
  * while, after which nothing is lost either, though nothing may be served meanwhile.
  */
 final class CopyAdversary {
-  private static final int WINDOW_BYTES = 128 << 10;
   private static final int UNIT_BYTES = 4096;
 
   private final CoreSetup setup;
@@ -87,14 +82,7 @@ final class CopyAdversary {
     List<Seen> seen = new ArrayList<>();
     for (CopyPlace place : setup.placement.places()) {
       SimDrive drive = setup.spares.get(place.spare());
-      UUID spareId = new UUID(place.spare(), 77);
-      CopyReader reader =
-          new CopyReader(setup.deviceId, spareId, place.offsetBytes(), WINDOW_BYTES);
-      for (Optional<Reading.Step> step = reader.next(); step.isPresent(); step = reader.next()) {
-        reader.accept(
-            ByteBuffer.wrap(drive.peek(step.get().offsetBytes(), step.get().lengthBytes())));
-      }
-      seen.add(new Seen(place, drive, reader.result()));
+      seen.add(new Seen(place, drive, TakenOver.read(setup.readerOf(place), drive)));
     }
     for (int i = seen.size() - 1; i > 0; i--) {
       seen.add(seen.remove(random.below(i + 1)));

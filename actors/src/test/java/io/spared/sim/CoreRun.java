@@ -2,6 +2,7 @@ package io.spared.sim;
 
 import io.spared.device.CleanStops;
 import io.spared.disk.DiskNumber;
+import io.spared.format.Epoch;
 import io.spared.format.Geometry;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
@@ -72,6 +73,8 @@ final class CoreRun {
   /** All five copies were seen healthy in this life, in which nothing can happen to them. */
   private boolean fiveOfFive;
 
+  private double checkpointFill = 0.3;
+  private long checkpoints;
   private boolean veiled;
   private int host;
 
@@ -79,6 +82,7 @@ final class CoreRun {
   private @Nullable SimProcess sleeper;
 
   private @Nullable ActorRef<Keeper.Command> sleepersKeeper;
+  private Keeper.View sleepersView = new Keeper.View();
   private boolean fallingAsleep;
   private long submittedBefore;
 
@@ -93,8 +97,7 @@ final class CoreRun {
     this.whole = options.whole();
     this.discovery = options.menu().hosted();
     world.onActorFailure(this::crashed);
-    this.script =
-        edited.apply(SimScript.random(world.random().fork(), options.menu(), options.requests()));
+    this.script = edited.apply(drawn(world, options));
     this.setup =
         new CoreSetup(
             world,
@@ -135,8 +138,12 @@ final class CoreRun {
   }
 
   static SimScript script(long seed, Options options) {
-    SimWorld world = new SimWorld(seed);
-    return SimScript.random(world.random().fork(), options.menu(), options.requests());
+    return drawn(new SimWorld(seed), options);
+  }
+
+  private static SimScript drawn(SimWorld world, Options options) {
+    SimRandom later = new SimRandom(SimRandom.mix(~world.seed()));
+    return SimScript.random(world.random().fork(), options.menu(), options.requests(), later);
   }
 
   private static SimScript reduced(SimScript whole, Set<Integer> kept) {
@@ -201,12 +208,12 @@ final class CoreRun {
     if (adversary != null) {
       // Answers come late, but always before a copy would be given up.
       setup.spares.forEach(drive -> drive.faults().slowMaxNanos = SLOW_COPY_MAX.toNanos());
+      setup.lookAtCheckpoint = this::compareCopies;
     }
     for (SimAction action : script.actions()) {
       world.at(begin + action.atNanos(), () -> act(action));
     }
-    long scriptEnd =
-        begin + (script.actions().isEmpty() ? 0 : script.actions().getLast().atNanos()) + 1_000_000;
+    long scriptEnd = begin + script.lastNanos() + 1_000_000;
     startLife();
     long hardEnd = scriptEnd + Duration.ofMinutes(3).toNanos();
     while (!violated()) {
@@ -455,7 +462,7 @@ final class CoreRun {
             List.of(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(10)),
             Duration.ofMinutes(1),
             usual.waitingCommitsMax(),
-            0.3,
+            checkpointFill,
             usual.chunkBytes(),
             usual.chunkPause());
   }
@@ -496,6 +503,9 @@ final class CoreRun {
     }
     powerWasCut = false;
     CopyAdversary worst = adversary;
+    if (worst != null && dying != sleeper && fiveOfFive && !violated()) {
+      CopiesAgree.check(setup);
+    }
     if (worst != null && dying != sleeper && !healing && fiveOfFive && !violated()) {
       if (clientRandom.chance(0.2)) {
         worst.veil();
@@ -503,6 +513,13 @@ final class CoreRun {
       } else if (clientRandom.chance(0.9)) {
         worst.strike();
       }
+    }
+  }
+
+  /** One in a few is enough: a checkpoint stands until the next one of the same copy. */
+  private void compareCopies() {
+    if (++checkpoints % 4 == 0 && fiveOfFive && sleeper == null && !lifeOver) {
+      CopiesAgree.check(setup);
     }
   }
 
@@ -555,7 +572,8 @@ final class CoreRun {
             asleep.pause();
             sleeper = asleep;
             sleepersKeeper = keeper;
-            view.takenOver = true;
+            sleepersView = of;
+            of.takenOver = true;
             host++;
             lifeOver = true;
             world.coverage().hit("takeOver.asleep");
@@ -580,11 +598,17 @@ final class CoreRun {
     if (!powerWasCut) {
       world.coverage().hit("takeOver.awake");
       waking = true;
+      if (!until(() -> setup.spares.stream().allMatch(drive -> drive.inFlight() == 0), AWAKE)) {
+        truth.violated("what a dead host asked of its spares does not end");
+      }
+      Epoch own = Objects.requireNonNull(sleepersView.image).position().epoch();
+      TakenOver met = new TakenOver(setup, own);
       awake.resume();
       itsKeeper.tell(new Keeper.Command.Mend(true));
       world.runUntil(this::violated, world.nowNanos() + AWAKE.toNanos());
       itsKeeper.tell(new Keeper.Command.Mend(false));
       world.runUntil(this::violated, world.nowNanos() + AWAKE.toNanos());
+      met.check(sleepersView.fenced);
       waking = false;
     }
     awake.kill(setup.drives());
@@ -602,6 +626,14 @@ final class CoreRun {
     SimFaults faults = drive.faults();
     switch (action.kind()) {
       case RATE_SLOW -> faults.slow = action.rate();
+      case SLUGGISH -> {
+        faults.slow = action.rate();
+        faults.slowMaxNanos = action.number();
+      }
+      case BUSY_MACHINE -> world.taskCostMaxNanos(action.number());
+      case CHECKPOINT_FILL -> checkpointFill = action.rate();
+      case WORK ->
+          clients.forEach(client -> client.tell(new SimClient.Command.More(action.number())));
       case RATE_STUCK -> faults.stuck = action.rate();
       case RATE_NEW_DEFECT -> faults.newDefect = action.rate();
       case RATE_TRANSIENT_MEDIA -> faults.transientMedia = action.rate();
@@ -793,6 +825,16 @@ final class CoreRun {
       client.tell(new SimClient.Command.Quiet());
     }
     until(() -> setup.book.unanswered() == 0, WELL_MAX);
+    // What stands there, before it is all written anew; what is lost is an error, and stays one.
+    boolean[] read = new boolean[1];
+    clients.getFirst().tell(new SimClient.Command.ReadAll(() -> read[0] = true));
+    if (!until(() -> read[0], WELL_MAX)) {
+      truth.violated("with all disks well, reading everything does not end");
+      return;
+    }
+    if (violated()) {
+      return;
+    }
     setup.book.everythingMustSucceed(true);
     boolean[] done = new boolean[1];
     clients.getFirst().tell(new SimClient.Command.WriteAndReadAll(() -> done[0] = true));

@@ -175,6 +175,14 @@ final class CoreSetup {
     reached(SimAction.Kind.CUT_AFTER_COMMIT);
   }
 
+  /** What looks whenever a copy has a new checkpoint. */
+  Runnable lookAtCheckpoint = () -> {};
+
+  void checkpointDone() {
+    lookAtCheckpoint.run();
+    reached(SimAction.Kind.CUT_AFTER_CHECKPOINT);
+  }
+
   /** Has this done, once, when its moment comes. */
   void arm(SimAction.Kind moment, Runnable then) {
     armed.put(moment, then);
@@ -424,6 +432,10 @@ final class CoreSetup {
     there.drive().poke(there.offsetBytes(), there.before().array());
   }
 
+  CopyReader readerOf(CopyPlace place) {
+    return new CopyReader(deviceId, spareId(place.spare()), place.offsetBytes(), LOOK_BYTES);
+  }
+
   /** Up to where a spare's copies go, when all of them can be read to an end. */
   private Optional<Position> newest(int spare, SimDrive.Snapshot contents) {
     Position newest = Position.NONE;
@@ -431,7 +443,7 @@ final class CoreSetup {
       if (place.spare() != spare) {
         continue;
       }
-      CopyReader reader = new CopyReader(deviceId, spareId(spare), place.offsetBytes(), LOOK_BYTES);
+      CopyReader reader = readerOf(place);
       for (Optional<Reading.Step> step = reader.next(); step.isPresent(); step = reader.next()) {
         byte[] bytes = new byte[step.get().lengthBytes()];
         contents.bytes().read(step.get().offsetBytes(), bytes, 0, bytes.length);

@@ -104,6 +104,9 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
 
     /** Another host has taken the device over: meeting its epoch is right. */
     boolean takenOver;
+
+    /** It met what is not its own, and writes nothing any more. */
+    boolean fenced;
   }
 
   /** How the parts are made. */
@@ -481,11 +484,11 @@ final class Keeper extends AbstractBehavior<Keeper.Command> {
           }
         }
       }
-      case MetadataEvent.CheckpointDone done ->
-          parts.setup().reached(SimAction.Kind.CUT_AFTER_CHECKPOINT);
+      case MetadataEvent.CheckpointDone done -> parts.setup().checkpointDone();
       case MetadataEvent.ChangesWanted wanted -> commit(-1, wanted.changes());
       case MetadataEvent.Fenced fenced -> {
         world.coverage().hit("keeper.fenced");
+        view.fenced = true;
         if (!view.takenOver) {
           parts.setup().truth.violated("fenced without a rival: " + fenced.sentence());
         }

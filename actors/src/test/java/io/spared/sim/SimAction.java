@@ -60,7 +60,19 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     RETURN_OLDER,
 
     /** Somebody makes another device's copy where one of this device's stands. */
-    FOREIGN_COPY
+    FOREIGN_COPY,
+
+    /** The drive often takes its time, up to so many nanoseconds, but never for ever. */
+    SLUGGISH,
+
+    /** Every client has so many more requests to make. */
+    WORK,
+
+    /** A message takes up to so many nanoseconds to be handled, as on a busy machine. */
+    BUSY_MACHINE,
+
+    /** Logs of copies are checkpointed when they are as full as this. */
+    CHECKPOINT_FILL
   }
 
   @Override

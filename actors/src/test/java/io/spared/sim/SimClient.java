@@ -51,6 +51,9 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     /** Read every sector; then say so. */
     record ReadAll(Runnable done) implements Command {}
 
+    /** Ask so often beside what its workload says. */
+    record More(long requests) implements Command {}
+
     /** Ask for nothing more. */
     record Quiet() implements Command {}
 
@@ -88,6 +91,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
   private final ArrayDeque<Ask> pool = new ArrayDeque<>();
   private @Nullable DeviceQueue queue;
   private long asked;
+  private long further;
   private int inFlight;
   private boolean goAsked;
   private boolean quiet;
@@ -205,6 +209,10 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
         sweepStage = 2;
         go();
       }
+      case Command.More more -> {
+        further += more.requests();
+        go();
+      }
       case Command.Quiet q -> quiet = true;
       case Command.Crash c -> throw new IllegalStateException("told to crash");
     }
@@ -233,7 +241,7 @@ final class SimClient extends AbstractBehavior<SimClient.Command> implements Que
     if (goAsked && workload.thinks()) {
       return;
     }
-    while (!quiet && inFlight < workload.depth() && asked < workload.requests()) {
+    while (!quiet && inFlight < workload.depth() && asked < workload.requests() + further) {
       if (!askSomething(q)) {
         return;
       }

@@ -7,7 +7,9 @@ import java.util.List;
 /**
  * What happens to a set-up in one run: its shape, its clients, and a list of actions, all drawn
  * from the seed. A run may be given a part of the actions only, which is how a failing seed is
- * shrunk.
+ * shrunk: so an action keeps its number in the list. What was thought of later is drawn from a
+ * stream of its own and stands at the end, where it shifts neither the numbers nor the draws of
+ * what is before it ({@link LaterActions}).
  */
 record SimScript(
     int blockBytes,
@@ -34,7 +36,7 @@ record SimScript(
 
   private static final long MILLI = 1_000_000L;
 
-  static SimScript random(SimRandom random, Menu menu, long requests) {
+  static SimScript random(SimRandom random, Menu menu, long requests, SimRandom later) {
     int sectorBytes = random.chance(0.8) ? 512 : 4096;
     int blockBytes = random.chance(0.6) ? 4096 : random.nextBoolean() ? 8192 : 16384;
     // Sometimes everything happens on a few blocks, so that relocations meet.
@@ -72,8 +74,14 @@ record SimScript(
       drawing.moveAway();
     }
     actions.sort(Comparator.comparingLong(SimAction::atNanos));
+    actions.addAll(new LaterActions(later, menu, spares, length, List.copyOf(actions)).draw());
     return new SimScript(
         blockBytes, sectorBytes, deviceBytes, spares, rings, clients, List.copyOf(actions));
+  }
+
+  /** When the last action is due. */
+  long lastNanos() {
+    return actions.stream().mapToLong(SimAction::atNanos).max().orElse(0);
   }
 
   /** Draws the actions: first which kinds of trouble this run has at all, then each. */

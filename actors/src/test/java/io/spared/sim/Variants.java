@@ -248,11 +248,12 @@ final class Variants {
                   "if (holding < 2) {")
               .from(40_016),
           new Variant(
-              "a checkpoint is based on a record of which only a part is applied",
-              "copies",
-              COMMITS,
-              "--left == 0 ? done.payload.position() : before;",
-              "--left < 0 ? before : done.payload.position();"),
+                  "a checkpoint is based on a record of which only a part is applied",
+                  "copies",
+                  COMMITS,
+                  "--left == 0 ? done.payload.position() : before;",
+                  "--left < 0 ? before : done.payload.position();")
+              .from(40_012),
           new Variant(
                   "a commit is acknowledged before any quorum",
                   "copies",
@@ -267,7 +268,7 @@ final class Variants {
                   "log = LogAppender.empty(copy.superblock, made); catchUp();",
                   "log = LogAppender.empty(copy.superblock, made);"
                       + " if (repair) { catchUp(); } else { writeSeal(); }")
-              .from(40_103),
+              .from(40_170),
           new Variant(
               "a checkpoint is written over the area in use",
               "copies",
@@ -324,11 +325,12 @@ final class Variants {
               "return new Epoch(highest + 1, startId);",
               "return new Epoch(position.orElseThrow().epoch().counter() + 1, startId);"),
           new Variant(
-              "the epoch of a copy is not checked before it is repaired",
-              "copies",
-              RULES,
-              "if (newer > 0 || (newer == 0 && there.startId() != own.startId())) {",
-              "if (newer > 0 && newer < 0) {"),
+                  "the epoch of a copy is not checked before it is repaired",
+                  "copies",
+                  RULES,
+                  "if (newer > 0 || (newer == 0 && there.startId() != own.startId())) {",
+                  "if (newer > 0 && newer < 0) {")
+              .from(40_000),
           new Variant(
               "a spare that has left is missed by the next flush",
               "daemon",
@@ -365,11 +367,12 @@ final class Variants {
               "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;",
               "return Verdict.MAIN_ONLY;"),
           new Variant(
-              "while main is replaced nothing waits for the copier's window",
-              "replacing",
-              MIRRORING,
-              "return Verdict.IN_WINDOW;",
-              "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;"),
+                  "while main is replaced nothing waits for the copier's window",
+                  "replacing",
+                  MIRRORING,
+                  "return Verdict.IN_WINDOW;",
+                  "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;")
+              .from(41_015),
           new Variant(
               "what a crash left on one disk only is not copied again",
               "replacing",
