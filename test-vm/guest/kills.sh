@@ -12,11 +12,15 @@ serve_first() {
   pauses=
 }
 
-# kill_and_replace NAME: SIGKILL, and NAME takes the device back.
+# kill_and_replace NAME: SIGKILL, and NAME takes the device back. While its JVM starts the writer goes slowly, which would take half of the processor from it;
+# at the kill it writes as fast as it can.
 kill_and_replace() {
   local old=$trial_process begun
+  touch /work/slowly
   trial_begins "$1" "${options[@]}" --recover yes --wait yes
   eventually "${patience:-150}" grep -q '^READY' "$1.out"
+  rm /work/slowly
+  [ -z "${writer:-}" ] || eventually 60 beyond $(($(progress) + 2))
   begun=$(uptime_now)
   kill -9 "$old"
   echo go > "$1.in"
@@ -31,7 +35,7 @@ note_pauses() {
 
 # write_for_ever DIRECTORY: writes and syncs file after file, says in /work/progress how many, until /work/enough exists; then says done.
 write_for_ever() {
-  rm -f /work/enough; echo 0 > /work/progress
+  rm -f /work/enough /work/slowly; echo 0 > /work/progress
   (
     set -e; i=0
     while [ ! -e /work/enough ]; do
@@ -39,27 +43,30 @@ write_for_ever() {
       head -c $((i * 7919 % 300000 + 1)) /dev/urandom > "$file.new"; mv "$file.new" "$file"; sync "$file"
       sum=$(sha256sum < "$file"); echo "${sum%% *}  $file" > "/work/sum.$((i % 40))"
       echo $i > /work/progress
+      [ ! -e /work/slowly ] || rest 0.5
     done
     echo done
   ) > writer.out 2>&1 &
   writer=$!
 }
 
+# How many files there are so far; the file is empty for a moment whenever it is written.
+progress() { local now=; until [ -n "$now" ]; do now=$(< /work/progress); done; echo "$now"; }
 # The writer went on after this number.
-beyond() { [ "$(cat /work/progress)" -gt "$1" ]; }
+beyond() { [ "$(progress)" -gt "$1" ]; }
 
 # kills_under_files ROUNDS: the writer goes on after every kill, without an error.
 kills_under_files() {
   local round at
   for round in $(seq 1 "$1"); do
     kill_and_replace "t$round"
-    at=$(cat /work/progress)
+    at=$(progress)
     eventually 60 beyond $((at + 1)) || { cat writer.out; what_hangs "$number"; fail "the writer is blocked after kill $round"; }
   done
   touch /work/enough
   wait "$writer" || { cat writer.out; fail "the writer saw an error"; }
   same "$(tail -1 writer.out)" done
-  note "$(cat /work/progress) files were written and synced"
+  note "$(progress) files were written and synced"
 }
 
 # mounted_over_kills KIND CHECK ROUNDS MKFS…: a file system that is written to all the time, over kills of its server; then every file that was

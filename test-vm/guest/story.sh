@@ -7,7 +7,7 @@ eventually() {
   local until=$((SECONDS + $1)); shift
   until "$@" > /dev/null 2>&1; do
     [ $SECONDS -lt "$until" ] || { echo "never came true: $*" >&2; "$@" || true; return 1; }
-    sleep 1
+    rest 1
   done
 }
 

@@ -1,7 +1,8 @@
 # The project's own classes for the guest: compiled by Maven where stale, in jars, with the libraries they need on a disk that is made once per class path,
 # and a cache of their loaded form (JDK 25's AOT cache), without which a JVM with actors takes a minute to start under emulation.
 
-jvm_flags=(--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -Djnr.ffi.x86asm.enabled=false -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx512m)
+# The cache at the address that it was made for: moving it takes an emulated processor many seconds.
+jvm_flags=(-XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0 --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -Djnr.ffi.x86asm.enabled=false -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx512m)
 
 ensure_classes() {
   local list=$top/app/target/test-vm-class-path

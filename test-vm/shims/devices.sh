@@ -11,7 +11,7 @@ ctl() { "${program[@]}" ctl --socket "$state/control.sock" "$@"; }
 # eventually SECONDS WHAT COMMAND…
 eventually() {
   local until=$((SECONDS + $1)) what=$2; shift 2
-  until "$@" > /dev/null 2>&1; do [ $SECONDS -lt $until ] || say_why "$what did not come; see $state/daemon.out"; sleep 0.1; done
+  until "$@" > /dev/null 2>&1; do [ $SECONDS -lt $until ] || say_why "$what did not come; see $state/daemon.out"; sleep 0.3; done
 }
 
 daemon_lives() { kill -0 "$(cat "$state/daemon.pid" 2> /dev/null)" 2> /dev/null; }
