@@ -259,34 +259,38 @@ public final class Truth {
     }
   }
 
-  /** Takes away what was overwritten durably, given a flush that began then and succeeded. */
+  /**
+   * Takes away what was overwritten durably, given a flush that began then and succeeded. A value
+   * is overwritten by whatever began after it had ended, so the last to begin says it for all.
+   */
   private void prune(long sector, long flushBegun) {
     List<Candidate> list = of(sector);
-    for (int i = list.size() - 1; i >= 0; i--) {
+    long oldestRead = activeReads.isEmpty() ? now + 1 : activeReads.first();
+    long lastDurable = Long.MIN_VALUE;
+    for (int i = 0; i < list.size(); i++) {
+      Write write = list.get(i).write;
+      if (write.happened(sector)
+          && (write.isDurable() || (write.ended < flushBegun && !write.suspect))) {
+        lastDurable = Math.max(lastDurable, write.begun);
+      }
+    }
+    long lastBeforeReads = lastBegun(list, sector, oldestRead);
+    int kept = 0;
+    for (int i = 0; i < list.size(); i++) {
       Candidate old = list.get(i);
       Write by = old.hiddenBy;
-      boolean gone =
-          by != null
-              && old.hiddenAt < flushBegun
-              && by.happened(sector)
-              && by.ended < flushBegun
-              && !by.suspect;
-      for (int j = 0; j < list.size() && !gone; j++) {
-        Write later = list.get(j).write;
-        gone =
-            later.happened(sector)
-                && later.begun > old.write.ended
-                && (later.isDurable() || (later.ended < flushBegun && !later.suspect));
-      }
-      old.overwritten |= gone;
-    }
-    long oldestRead = activeReads.isEmpty() ? now + 1 : activeReads.first();
-    for (int i = list.size() - 1; i >= 0; i--) {
-      Candidate old = list.get(i);
-      if (old.overwritten && !mayBeRead(list, old, sector, oldestRead)) {
-        list.remove(i);
+      old.overwritten |=
+          lastDurable > old.write.ended
+              || (by != null
+                  && old.hiddenAt < flushBegun
+                  && by.happened(sector)
+                  && by.ended < flushBegun
+                  && !by.suspect);
+      if (!old.overwritten || mayBeRead(old, oldestRead, lastBeforeReads)) {
+        list.set(kept++, old);
       }
     }
+    list.subList(kept, list.size()).clear();
   }
 
   /** Checks one sector that a read, begun then and ending now, returned. */
@@ -295,9 +299,10 @@ public final class Truth {
     sectorsRead++;
     long id = SectorContent.identify(bytes, at, sectorBytes, sector);
     List<Candidate> list = of(sector);
+    long last = lastBegun(list, sector, begun);
     Candidate seen = null;
     for (Candidate candidate : list) {
-      if (candidate.write.reads(id) && mayBeRead(list, candidate, sector, begun)) {
+      if (candidate.write.reads(id) && mayBeRead(candidate, begun, last)) {
         // Of several that read the same, the one that says least about the others.
         seen = seen == null || candidate.write.begun > seen.write.begun ? candidate : seen;
       }
@@ -332,26 +337,29 @@ public final class Truth {
     }
   }
 
-  private static boolean mayBeRead(
-      List<Candidate> list, Candidate candidate, long sector, long begun) {
-    if (candidate.hiddenBy != null && candidate.hiddenAt < begun) {
-      return false;
-    }
-    for (Candidate other : list) {
-      if (other.write.happened(sector)
-          && other.write.begun > candidate.write.ended
-          && other.write.ended < begun) {
-        return false;
+  /** When the last write began that certainly happened here and had ended by then. */
+  private static long lastBegun(List<Candidate> list, long sector, long begun) {
+    long last = Long.MIN_VALUE;
+    for (int i = 0; i < list.size(); i++) {
+      Write write = list.get(i).write;
+      if (write.ended < begun && write.happened(sector)) {
+        last = Math.max(last, write.begun);
       }
     }
-    return true;
+    return last;
+  }
+
+  private static boolean mayBeRead(Candidate candidate, long begun, long lastBegun) {
+    return (candidate.hiddenBy == null || candidate.hiddenAt >= begun)
+        && lastBegun <= candidate.write.ended;
   }
 
   private String describe(long sector, long begun) {
     StringBuilder text = new StringBuilder();
     List<Candidate> list = of(sector);
+    long last = lastBegun(list, sector, begun);
     for (Candidate candidate : list) {
-      if (mayBeRead(list, candidate, sector, begun)) {
+      if (mayBeRead(candidate, begun, last)) {
         text.append(text.isEmpty() ? "" : " or ")
             .append(candidate.write.kind == Kind.DATA ? "" : candidate.write.kind + " of ")
             .append("write ")
