@@ -4,7 +4,7 @@
 # sets: all
 # memory: 3072
 
-modprobe -a ublk_drv loop
+modprobe -a ublk_drv loop dm-mod
 cd /work
 . /payload/guest/kills.sh
 
@@ -31,6 +31,34 @@ case_a_planned_hand_over_is_not_noticed() {
   echo go > t2.in; trial_serves t2
   note "left after $ended s, its process gone after $gone s, served again after $(since "$begun") s"
   wait $reader || fail "the reader saw an error or other bytes"
+  trial_ends t2 stop
+}
+
+# What the disk has for longer than is waited for is not answered: the next server gets it again, once the kernel has let go of the disk.
+case_a_hand_over_while_a_disk_hangs_fails_nothing() {
+  below=$(ram_disk 64); at_end "losetup -d $below"
+  echo "0 131072 linear $below 0" | dm_create slow; at_end "dmsetup remove --retry slow"
+  disk=/dev/mapper/slow
+  dd if=/dev/urandom of=data bs=4096 count=2 status=none
+  serve_first t --deadline 300; first=$trial_process
+  dd if=data of="$device" bs=4096 count=1 oflag=direct status=none
+  trial_begins t2 "${options[@]}" --recover yes --wait yes
+  eventually 150 grep -q '^READY' t2.out
+  dmsetup suspend --noflush --nolockfs slow; at_end "dmsetup resume slow"
+  dd if=data of="$device" bs=4096 count=1 skip=1 seek=1 oflag=direct status=none & writer=$!
+  dd if="$device" of=back bs=4096 count=1 iflag=direct status=none & reader=$!
+  sleep 1
+  echo leave > t.in
+  eventually 60 grep -q '^ENDED left=true' t.out || { cat t.out; fail "it does not end"; }
+  kill -0 $writer; kill -0 $reader
+  dmsetup resume slow
+  eventually 20 sh -c "! kill -0 $first 2> /dev/null"
+  echo go > t2.in; trial_serves t2
+  wait $writer || fail "the write failed"
+  wait $reader || fail "the read failed"
+  cmp -n 4096 data back
+  dd if="$device" of=back bs=4096 count=2 iflag=direct status=none
+  cmp data back
   trial_ends t2 stop
 }
 

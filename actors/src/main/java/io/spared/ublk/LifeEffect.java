@@ -26,6 +26,9 @@ sealed interface LifeEffect {
   /** What is begun is finished; what comes is left for the next server. */
   record LeaveQueues() implements LifeEffect {}
 
+  /** What is begun is not waited for any more: the next server gets that again, too. */
+  record LeaveRequests() implements LifeEffect {}
+
   record Serving(UblkDeviceInfo info) implements LifeEffect {}
 
   /** Stopping was refused; it serves on. */

@@ -173,7 +173,12 @@ final class LifeEnd {
     return switch (life.phase()) {
       case QUIESCING, STOPPING, CLOSING -> {
         if (!life.ending().abandoned()) {
-          yield life.with(life.ending().withAbandoned()).doing(new LifeEffect.AbandonQueues());
+          // The next server gets again what is not answered, so nothing has to fail.
+          yield life.with(life.ending().withAbandoned())
+              .doing(
+                  life.phase() == LifePhase.QUIESCING
+                      ? new LifeEffect.LeaveRequests()
+                      : new LifeEffect.AbandonQueues());
         }
         // The tags are with requests that even abandoning did not end: the driver finishes alone.
         LifeState left =

@@ -5,7 +5,7 @@ package io.spared.ublk;
  *
  * @param begun it is to end
  * @param leaving the block device is left to the next daemon
- * @param abandoned the requests in hand were failed
+ * @param abandoned the requests in hand were failed, or left to the next server
  * @param stopped the driver brings no more requests
  * @param reason why, or empty when it was asked for
  */

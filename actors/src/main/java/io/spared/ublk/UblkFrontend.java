@@ -256,6 +256,7 @@ public final class UblkFrontend extends AbstractBehavior<FrontendMessage> {
         case LifeEffect.WriteBack _ -> writeBack();
         case LifeEffect.AbandonQueues _ -> tellQueues(UblkQueueMessage.Abandon.INSTANCE);
         case LifeEffect.LeaveQueues _ -> tellQueues(UblkQueueMessage.Leave.INSTANCE);
+        case LifeEffect.LeaveRequests _ -> tellQueues(UblkQueueMessage.LeaveRequests.INSTANCE);
         case LifeEffect.Serving e -> {
           timers.cancel(new FrontendMessage.StartDeadline());
           owner.tell(new UblkReport.Serving(e.info().number()));

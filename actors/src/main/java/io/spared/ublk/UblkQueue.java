@@ -160,7 +160,8 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
       case UblkQueueMessage.Opening m -> opening(m.answer());
       case UblkQueueMessage.BuffersAgain _ -> serveWaiting();
       case UblkQueueMessage.Abandon _ -> abandon();
-      case UblkQueueMessage.Leave _ -> leave();
+      case UblkQueueMessage.Leave _ -> leaving = true;
+      case UblkQueueMessage.LeaveRequests _ -> leaveRequests();
     }
     endIfOver();
   }
@@ -459,6 +460,11 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     tag.request = null;
     int result = UblkResults.of(request);
     theQueue().recycle(request);
+    if (tag.state == Tag.State.LEFT) {
+      giveBack(tag);
+      giveUpPages(tag);
+      return;
+    }
     if (tag.pages != null && tag.pages.isShared()) {
       // A disk's request that was given up still names the place: the tag gets another.
       giveUpPages(tag);
@@ -487,6 +493,9 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
   public @Nullable IoBuffer bringToMemory(DeviceRequest write) {
     if (!(write.attachment() instanceof Tag tag)) {
       throw new IllegalStateException("a request without a tag: " + write);
+    }
+    if (tag.state == Tag.State.LEFT) {
+      return null;
     }
     IoBuffer memory = engine.buffers().take(tag.lengthBytes);
     if (memory == null) {
@@ -575,8 +584,31 @@ final class UblkQueue extends AbstractBehavior<UblkQueueMessage> implements Queu
     queue.handle(new QueueCommand.Abandon());
   }
 
-  private void leave() {
+  /**
+   * The disks have what is in hand for longer than is waited for. Nothing of it is answered: the
+   * next server gets it again, once the kernel has let go of the disks' requests that this one
+   * leaves behind, as when a daemon dies.
+   */
+  private void leaveRequests() {
     leaving = true;
+    if (ended) {
+      return;
+    }
+    if (queue == null) {
+      end();
+      return;
+    }
+    waiting.clear();
+    for (Tag tag : tags) {
+      if (tag.isInHand()) {
+        if (tag.state != Tag.State.IN_DEVICE) {
+          giveBack(tag);
+          giveUpPages(tag);
+        }
+        tag.state = Tag.State.LEFT;
+        busy--;
+      }
+    }
   }
 
   /**

@@ -35,4 +35,9 @@ sealed interface UblkQueueMessage {
   enum Leave implements UblkQueueMessage {
     INSTANCE
   }
+
+  /** What is begun is left to the next server as well. */
+  enum LeaveRequests implements UblkQueueMessage {
+    INSTANCE
+  }
 }

@@ -73,7 +73,7 @@ final class ModelDriver {
         case LifeEffect.BeginQueues begin -> queues = begin.info().queues();
         case LifeEffect.WriteBack _ -> writesBack = true;
         case LifeEffect.AbandonQueues _ -> {}
-        case LifeEffect.LeaveQueues _ -> queuesEnd();
+        case LifeEffect.LeaveQueues _, LifeEffect.LeaveRequests _ -> queuesEnd();
         case LifeEffect.Serving _ -> {}
         case LifeEffect.StopRefused _ -> {}
         case LifeEffect.Ended ended -> ends.add(ended);

@@ -384,6 +384,21 @@ class UblkLifeTest {
   }
 
   @Test
+  void requestsThatHangWhenADeviceIsHandedOverAreLeftToTheNextServerAndDoNotFail() {
+    for (List<LifeFact> before :
+        List.of(
+            List.<LifeFact>of(),
+            List.<LifeFact>of(new LifeFact.Done(Command.QUIESCE_DEV)),
+            List.<LifeFact>of(new LifeFact.Refused(Command.QUIESCE_DEV, Errno.EBUSY)))) {
+      Stepped stepped = new Stepped(false).serving().after(new LifeFact.StopAsked(true, false));
+      stepped.after(before.toArray(new LifeFact[0])).after(new LifeFact.StopDeadline());
+      assertThat(stepped.last).containsExactly(new LifeEffect.LeaveRequests());
+      stepped.after(new LifeFact.QueueEnded(0), new LifeFact.QueueEnded(1));
+      assertThat(stepped.ends()).containsExactly(new LifeEffect.Ended("", true));
+    }
+  }
+
+  @Test
   void handingOverOnAnOldKernelFinishesWhatIsBegunAndLeavesTheRest() {
     Stepped stepped =
         new Stepped(false)
