@@ -53,9 +53,9 @@ final class CopyAdversary {
       return;
     }
     endsLost.clear();
-    destroy(seen.get(0));
+    destroy(seen.get(0), seen);
     if (random.chance(0.8)) {
-      destroy(seen.get(1));
+      destroy(seen.get(1), seen);
     }
   }
 
@@ -100,19 +100,24 @@ final class CopyAdversary {
 
   /**
    * A log that has lost its end looks like one that never had it. Where no other copy on the spare
-   * says better, the spare looks like an older state of itself, and rightly waits for a person.
+   * goes as far, the spare looks like an older state of itself, and rightly waits for a person.
    */
-  private boolean mayLoseItsEnd(int spare) {
-    long copies = setup.placement.places().stream().filter(place -> place.spare() == spare).count();
-    return copies > 1 && endsLost.add(spare);
+  private boolean mayLoseItsEnd(Seen copy, List<Seen> all) {
+    int spare = copy.place.spare();
+    return all.stream()
+            .anyMatch(other ->
+                other != copy
+                    && other.place.spare() == spare
+                    && other.tail().compareTo(copy.tail()) >= 0)
+        && endsLost.add(spare);
   }
 
-  private void destroy(Seen copy) {
+  private void destroy(Seen copy, List<Seen> all) {
     long from = copy.place.offsetBytes();
     int bytes = (int) setup.placement.layout().copyBytes();
     Optional<AreaReading> best = copy.reading.best();
     int how = random.below(best.isEmpty() ? 2 : 5);
-    if (how == 2 && !mayLoseItsEnd(copy.place.spare())) {
+    if (how == 2 && !mayLoseItsEnd(copy, all)) {
       how = 0;
     }
     setup.world.coverage().hit("adversary.destroys." + how);
