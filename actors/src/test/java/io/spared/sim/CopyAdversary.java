@@ -106,7 +106,7 @@ final class CopyAdversary {
     int spare = copy.place.spare();
     return all.stream()
             .anyMatch(other ->
-                other != copy
+                !other.place.equals(copy.place)
                     && other.place.spare() == spare
                     && other.tail().compareTo(copy.tail()) >= 0)
         && endsLost.add(spare);

@@ -4,12 +4,18 @@ import static io.spared.app.offline.OfflineRig.bytes;
 import static io.spared.app.offline.OfflineRig.words;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.spared.app.SystemDisks;
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
 import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.disk.FaultPlans;
 import io.spared.ffi.engine.LoopDevice;
+import io.spared.ffi.world.World;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +56,30 @@ final class WrongDisksTest {
           words("create", "b", "--main", main, "--spare", spare),
           "main.img",
           "is in use");
+    }
+  }
+
+  /** As the kernel has it that takes a program's ring apart after the program has ended. */
+  @Test
+  void aDiskThatIsInUseForAMomentMoreIsWaitedFor() throws Exception {
+    Disk held =
+        SystemDisks.opener(World.real(), new FaultPlans(1))
+            .open(new DiskAddress.OfPath(spare), DiskOpener.Mode.OWN);
+    Thread tool = Thread.currentThread();
+    AtomicBoolean over = new AtomicBoolean();
+    Thread lettingGo =
+        Thread.ofPlatform()
+            .start(() -> {
+              while (tool.getState() != Thread.State.TIMED_WAITING && !over.get()) {
+                Thread.onSpinWait();
+              }
+              held.close();
+            });
+    try (OfflineDisks disks = new OfflineDisks()) {
+      assertThat(disks.open(spare.toString(), DiskOpener.Mode.OWN)).isNotNull();
+    } finally {
+      over.set(true);
+      lettingGo.join();
     }
   }
 
