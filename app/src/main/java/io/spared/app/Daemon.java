@@ -409,9 +409,11 @@ public final class Daemon implements AutoCloseable {
     if (handingOver) {
       return HostCommand.BlockDevices.LEFT;
     }
-    return ServiceManager.isMachineStopping()
-        ? HostCommand.BlockDevices.REMOVED
-        : HostCommand.BlockDevices.LEFT_IF_USED;
+    if (!ServiceManager.isMachineStopping()) {
+      return HostCommand.BlockDevices.LEFT_IF_USED;
+    }
+    log.info("the machine goes down: block devices are removed, also where they are in use");
+    return HostCommand.BlockDevices.REMOVED;
   }
 
   /** First, so that nothing is activated while everything else ends. */
