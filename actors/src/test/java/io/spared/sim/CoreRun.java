@@ -773,6 +773,7 @@ final class CoreRun {
 
   private void heal() {
     healing = true;
+    setup.healed = true;
     world.trace().line(() -> world.nowNanos() + " *** all disks are well");
     endRival();
     boolean replugged = setup.unswap();

@@ -175,6 +175,9 @@ final class CoreSetup {
     reached(SimAction.Kind.CUT_AFTER_COMMIT);
   }
 
+  /** All disks are well from now on. */
+  boolean healed;
+
   /** What looks whenever a copy has a new checkpoint. */
   Runnable lookAtCheckpoint = () -> {};
 

@@ -33,7 +33,10 @@ import org.jspecify.annotations.Nullable;
  * rings, disks, clock and randomness.
  */
 final class HostedDevice {
+  /** While things happen; what a healed device does is seldom looked at. */
   private static final Duration POLL = Duration.ofMillis(25);
+
+  private static final Duration POLL_HEALED = Duration.ofMillis(500);
   static final UUID HOST = new UUID(1, 1);
   static final Duration DRAIN = Duration.ofSeconds(10);
 
@@ -123,7 +126,7 @@ final class HostedDevice {
       return;
     }
     context.getSelf().tell(this::look);
-    world.after(POLL, this::poll);
+    world.after(setup.healed ? POLL_HEALED : POLL, this::poll);
   }
 
   private boolean isDead() {

@@ -2,6 +2,10 @@ package io.spared.sim;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.net.URL;
+import java.util.Collections;
+import java.util.Enumeration;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.pekko.actor.BootstrapSetup;
@@ -27,6 +31,17 @@ final class SimSystem {
    * is made when it is first asked for, which may be long after its system was.
    */
   private static final ThreadLocal<@Nullable SimExecutor> CURRENT = new ThreadLocal<>();
+
+  /** Every new system reads the manifests of all libraries to compare their versions. */
+  private static final ClassLoader WITHOUT_MANIFESTS =
+      new ClassLoader(Objects.requireNonNull(SimSystem.class.getClassLoader())) {
+        @Override
+        public Enumeration<URL> getResources(String name) throws IOException {
+          return name.equals("META-INF/MANIFEST.MF")
+              ? Collections.emptyEnumeration()
+              : super.getResources(name);
+        }
+      };
 
   private SimSystem() {}
 
@@ -94,9 +109,7 @@ final class SimSystem {
    * and another's dispatcher would wait for another's executor.
    */
   static <T> ActorSystem<T> make(SimExecutor executor, Behavior<T> guardian, String name) {
-    BootstrapSetup setup =
-        BootstrapSetup.create(CONFIG)
-            .withClassloader(Objects.requireNonNull(SimSystem.class.getClassLoader()));
+    BootstrapSetup setup = BootstrapSetup.create(CONFIG).withClassloader(WITHOUT_MANIFESTS);
     // A system waits for its loggers while it is made: whoever waits here runs the others instead.
     BlockContext runOthers =
         new BlockContext() {
