@@ -100,7 +100,8 @@ public final class BrokenCode extends ClassLoader {
     throw new IllegalStateException("no source " + file + " above " + Path.of("").toAbsolutePath());
   }
 
-  private static Map<String, byte[]> compile(String name, List<Edit> edits) throws IOException {
+  /** The sources as they are then; fails when a place is no longer there. */
+  public static Map<String, String> find(String name, List<Edit> edits) throws IOException {
     Map<String, String> sources = new LinkedHashMap<>();
     for (Edit edit : edits) {
       String source = sources.get(edit.file());
@@ -109,6 +110,11 @@ public final class BrokenCode extends ClassLoader {
           replaceOnce(
               name, edit, source == null ? Files.readString(sources(edit.file())) : source));
     }
+    return sources;
+  }
+
+  private static Map<String, byte[]> compile(String name, List<Edit> edits) throws IOException {
+    Map<String, String> sources = find(name, edits);
     List<JavaFileObject> units = new ArrayList<>();
     sources.forEach((file, broken) ->
         units.add(new Source(file.replaceAll(".*/java/", "").replaceAll("\\.java$", ""), broken)));

@@ -39,7 +39,8 @@ final class AlertWatch {
     this.world = setup.world;
     this.context = context;
     ActorRef<Event> events =
-        context.spawn(Behaviors.receive(Event.class).onAnyMessage(this::told).build(), "events");
+        context.spawn(
+            Behaviors.receive(Event.class).onAnyMessage(this::told).build(), setup.named("events"));
     ActorRef<ActorRef<MonitorCommand>> found =
         context.spawnAnonymous(
             Behaviors.receiveMessage(actor -> {

@@ -15,8 +15,9 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Copies that stand at the same commit say the same. By invariant 5 any one of them may be the one
- * that is loaded next, so it is no excuse that the others are right.
+ * Copies that stand at the same commit say the same, and those that count as whole hold what was
+ * acknowledged a while ago. By invariant 5 any one of them may be the one that is loaded next, so
+ * it is no excuse that the others are right.
  */
 final class CopiesAgree {
   private static final int WINDOW_BYTES = 128 << 10;
@@ -26,8 +27,12 @@ final class CopiesAgree {
 
   private CopiesAgree() {}
 
-  /** Looks at all copies, of which none is damaged; a daemon may be writing them. */
-  static void check(CoreSetup setup) {
+  /**
+   * Looks at all copies, of which none is damaged; a daemon may be writing them.
+   *
+   * @param atLeast what each of them must hold
+   */
+  static void check(CoreSetup setup, Position atLeast) {
     Map<Position, Table> known = new HashMap<>();
     for (CopyPlace place : setup.placement.places()) {
       SimDrive drive = setup.spares.get(place.spare());
@@ -36,6 +41,16 @@ final class CopiesAgree {
       Optional<Superblock> superblock = reading.superblock();
       if (best.isEmpty() || superblock.isEmpty()) {
         continue;
+      }
+      if (best.get().tail().compareTo(atLeast) < 0) {
+        setup.truth.violated(
+            "copy "
+                + place.copy()
+                + " counts as whole and is at "
+                + best.get().tail()
+                + ", though "
+                + atLeast
+                + " was acknowledged long ago");
       }
       SortedRemapEntries entries = new SortedRemapEntries();
       TableLoader loader = new TableLoader(superblock.get(), best.get(), entries, WINDOW_BYTES);

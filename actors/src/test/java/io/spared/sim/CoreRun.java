@@ -4,6 +4,7 @@ import io.spared.device.CleanStops;
 import io.spared.disk.DiskNumber;
 import io.spared.format.Epoch;
 import io.spared.format.Geometry;
+import io.spared.format.Position;
 import io.spared.metadata.MetadataCommand;
 import io.spared.metadata.MetadataEvent;
 import io.spared.metadata.MetadataSettings;
@@ -13,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -35,6 +37,10 @@ final class CoreRun {
   private static final Duration STOP_MAX = Duration.ofSeconds(15);
   private static final Duration COPIES_MAX = Duration.ofHours(3);
   private static final Duration SLOW_COPY_MAX = Duration.ofMillis(800);
+
+  /** A copy that takes longer for a commit than this is not in step any more. */
+  private static final Duration COPY_LAG = Duration.ofSeconds(6);
+
   private static final Duration LOOK_AT_COPIES = Duration.ofMillis(20);
   private static final Duration QUIET_BEFORE_SLEEP = Duration.ofSeconds(10);
   private static final Duration RIVAL_LOOK = Duration.ofMillis(150);
@@ -54,6 +60,9 @@ final class CoreRun {
 
   private @Nullable SimProcess process;
   private final boolean whole;
+
+  /** Another device in the same daemon. */
+  private final @Nullable Neighbour neighbour;
 
   /** Whether nothing is configured in some lives. */
   private final boolean discovery;
@@ -98,12 +107,11 @@ final class CoreRun {
     this.discovery = options.menu().hosted();
     world.onActorFailure(this::crashed);
     this.script = edited.apply(drawn(world, options));
+    Geometry geometry = new Geometry(script.blockBytes(), script.sectorBytes(), deviceBytes());
     this.setup =
-        new CoreSetup(
-            world,
-            new Geometry(script.blockBytes(), script.sectorBytes(), script.deviceBytes()),
-            script.spares(),
-            3);
+        neighbourAction().map(action -> action.number() == 1).orElse(false)
+            ? CoreSetup.withRoom(world, geometry, script.spares())
+            : new CoreSetup(world, geometry, script.spares(), CoreSetup.EXTENTS);
     if (options.menu().replaces()) {
       setup.plugNext();
     }
@@ -116,8 +124,30 @@ final class CoreRun {
         options.menu().memoryMetadata()
             ? new MemoryMetadata(world, setup.geometry, setup::born)
             : null;
+    this.neighbour = neighbour(seed);
     this.adversary =
         options.menu().copies() ? new CopyAdversary(setup, world.random().fork()) : null;
+  }
+
+  private long deviceBytes() {
+    return script.deviceBytes()
+        + script.actions().stream()
+            .filter(action -> action.kind() == SimAction.Kind.LARGER)
+            .mapToLong(SimAction::number)
+            .sum();
+  }
+
+  private Optional<SimAction> neighbourAction() {
+    return script.actions().stream()
+        .filter(action -> action.kind() == SimAction.Kind.NEIGHBOUR)
+        .findFirst();
+  }
+
+  private @Nullable Neighbour neighbour(long seed) {
+    return neighbourAction()
+        .map(action ->
+            new Neighbour(setup, new SimRandom(SimRandom.mix(~seed) + 1), action.number() == 1))
+        .orElse(null);
   }
 
   static SimResult run(long seed, Options options, @Nullable Set<Integer> kept, int traceLines) {
@@ -236,13 +266,30 @@ final class CoreRun {
   }
 
   private boolean violated() {
-    if (truth.violation() != null) {
+    if (isViolated()) {
       return true;
     }
     if ((world.steps() & 0xFFF) == 0) {
-      String late = setup.book.unansweredSince(world.nowNanos() - ANSWER_MAX.toNanos());
-      if (late != null && !anyStuckForever()) {
-        truth.violated(late);
+      lookForLate(setup.book);
+      if (neighbour != null) {
+        lookForLate(neighbour.setup.book);
+      }
+    }
+    return truth.violation() != null;
+  }
+
+  private void lookForLate(ClientBook book) {
+    String late = book.unansweredSince(world.nowNanos() - ANSWER_MAX.toNanos());
+    if (late != null && !anyStuckForever()) {
+      truth.violated(late);
+    }
+  }
+
+  private boolean isViolated() {
+    if (neighbour != null && truth.violation() == null) {
+      String there = neighbour.setup.truth.violation();
+      if (there != null) {
+        truth.violated("the other device: " + there);
       }
     }
     return truth.violation() != null;
@@ -263,9 +310,16 @@ final class CoreRun {
       truth.violated("the metadata could not be made");
       return false;
     }
+    if (neighbour != null && !neighbour.setup.writeCopies()) {
+      truth.violated("the metadata of the other device could not be made");
+      return false;
+    }
     setup.drives().forEach(SimDrive::powerCut);
     if (whole) {
       setup.writeSpareTables();
+      if (neighbour != null && !neighbour.setup.isBorrower()) {
+        neighbour.setup.writeSpareTables();
+      }
     }
     if (random().nextBoolean()) {
       setup.allowSilentFaults(random());
@@ -346,28 +400,35 @@ final class CoreRun {
 
   private void startHost(SimProcess born, Keeper.View shown) {
     hosted = null;
-    boolean discovers = discovery && clientRandom.chance(0.3);
+    boolean discovers = discovery && clientRandom.chance(0.3) && neighbour == null;
+    HostedDevice.Start start = daemonStart(setup.opener, discovers);
     born.start(
         Behaviors.<Runnable>setup(context -> {
-          HostedDevice made =
-              new HostedDevice(setup, born, shown, daemonStart(setup.opener, discovers), context);
+          HostedDevice made = new HostedDevice(setup, born, shown, start, context);
           hosted = made;
-          for (int i = 0; i < script.clients().size(); i++) {
-            int ring = i % script.rings();
-            int number = i;
-            clients.add(
-                context.spawn(
+          Neighbour.Client client =
+              (name, number, book, workload, random, opening) -> {
+                int ring = number % script.rings();
+                return context.spawn(
                     Guarded.guard(
                         SimClient.Command.class,
-                        SimClient.create(
-                            born.engine(ring),
-                            setup.book,
-                            script.clients().get(i),
-                            clientRandom.fork(),
-                            made.opening(number)),
+                        SimClient.create(born.engine(ring), book, workload, random, opening),
                         this::crashed),
+                    name,
+                    SimProcess.dispatcher(ring));
+              };
+          for (int i = 0; i < script.clients().size(); i++) {
+            clients.add(
+                client.spawn(
                     "client-" + i,
-                    SimProcess.dispatcher(ring)));
+                    i,
+                    setup.book,
+                    script.clients().get(i),
+                    clientRandom.fork(),
+                    made.opening(i)));
+          }
+          if (neighbour != null) {
+            neighbour.begin(born, start, context, made.host(), client);
           }
           return Behaviors.receive(Runnable.class)
               .onAnyMessage(task -> {
@@ -495,6 +556,9 @@ final class CoreRun {
       memory.crashed();
     }
     setup.book.restarted(powerWasCut);
+    if (neighbour != null) {
+      neighbour.setup.book.restarted(powerWasCut);
+    }
     if (truth.writesInFlight() > 0) {
       truth.violated("writes in flight of a dead daemon");
     }
@@ -504,7 +568,7 @@ final class CoreRun {
     powerWasCut = false;
     CopyAdversary worst = adversary;
     if (worst != null && dying != sleeper && fiveOfFive && !violated()) {
-      CopiesAgree.check(setup);
+      CopiesAgree.check(setup, Position.NONE);
     }
     if (worst != null && dying != sleeper && !healing && fiveOfFive && !violated()) {
       if (clientRandom.chance(0.2)) {
@@ -519,7 +583,7 @@ final class CoreRun {
   /** One in a few is enough: a checkpoint stands until the next one of the same copy. */
   private void compareCopies() {
     if (++checkpoints % 4 == 0 && fiveOfFive && sleeper == null && !lifeOver) {
-      CopiesAgree.check(setup);
+      CopiesAgree.check(setup, setup.acknowledgedBy(world.nowNanos() - COPY_LAG.toNanos()));
     }
   }
 
@@ -630,6 +694,7 @@ final class CoreRun {
         faults.slow = action.rate();
         faults.slowMaxNanos = action.number();
       }
+      case NEIGHBOUR, LARGER -> {} // It is there from the beginning.
       case BUSY_MACHINE -> world.taskCostMaxNanos(action.number());
       case CHECKPOINT_FILL -> checkpointFill = action.rate();
       case WORK ->
@@ -795,15 +860,18 @@ final class CoreRun {
     if (violated()) {
       return;
     }
-    for (ActorRef<SimClient.Command> client : clients) {
-      client.tell(new SimClient.Command.Quiet());
-    }
+    quiet();
     if (!until(() -> setup.book.unanswered() == 0 || lifeOver || view.failure != null, WELL_MAX)) {
       truth.violated("with all disks well, " + setup.book.unansweredSince(Long.MAX_VALUE));
       return;
     }
+    boolean restartOther = neighbour != null && !isOtherWell(neighbour);
+    if (violated()) {
+      return;
+    }
     boolean restart =
         replugged
+            || restartOther
             || sleeper != null
             || setup.book.flushHasFailed()
             || view.failure != null
@@ -818,39 +886,72 @@ final class CoreRun {
               + (hosted == null ? view.failure : hosted.describe()));
       return;
     }
+    Neighbour other = neighbour;
+    if (other != null && !until(other::serves, WELL_MAX)) {
+      truth.violated("with all disks well the other device does not serve: " + other.describe());
+      return;
+    }
     world.runUntil(this::violated, world.nowNanos() + Duration.ofMinutes(2).toNanos());
     if (violated() || clients.isEmpty()) {
       return;
     }
-    for (ActorRef<SimClient.Command> client : clients) {
-      client.tell(new SimClient.Command.Quiet());
-    }
+    quiet();
     until(() -> setup.book.unanswered() == 0, WELL_MAX);
-    // What stands there, before it is all written anew; what is lost is an error, and stays one.
-    boolean[] read = new boolean[1];
-    clients.getFirst().tell(new SimClient.Command.ReadAll(() -> read[0] = true));
-    if (!until(() -> read[0], WELL_MAX)) {
-      truth.violated("with all disks well, reading everything does not end");
+    if (!readAndWriteAll(setup, clients.getFirst())) {
       return;
     }
-    if (violated()) {
-      return;
-    }
-    setup.book.everythingMustSucceed(true);
-    boolean[] done = new boolean[1];
-    clients.getFirst().tell(new SimClient.Command.WriteAndReadAll(() -> done[0] = true));
-    if (!until(() -> done[0], WELL_MAX)) {
-      truth.violated("with all disks well, writing and reading everything does not end");
-      return;
-    }
-    if (!truth.unreadable().isEmpty()) {
-      truth.violated(
-          "with all disks well and everything written, sectors "
-              + truth.unreadable()
-              + " cannot be read");
-      return;
+    if (other != null) {
+      until(() -> other.setup.book.unanswered() == 0, WELL_MAX);
+      if (!readAndWriteAll(other.setup, other.client())) {
+        return;
+      }
     }
     endWell();
+  }
+
+  private void quiet() {
+    clients.forEach(client -> client.tell(new SimClient.Command.Quiet()));
+    if (neighbour != null) {
+      neighbour.quiet();
+    }
+  }
+
+  /** Whether it need not be started anew. */
+  private boolean isOtherWell(Neighbour other) {
+    ClientBook book = other.setup.book;
+    if (!until(() -> book.unanswered() == 0 || lifeOver || other.hasFailed(), WELL_MAX)) {
+      truth.violated(
+          "with all disks well, of the other device " + book.unansweredSince(Long.MAX_VALUE));
+    }
+    return book.unanswered() == 0 && !book.flushHasFailed() && !other.hasFailed();
+  }
+
+  /** Reads what stands there, before it is all written anew; then everything has to work. */
+  private boolean readAndWriteAll(CoreSetup of, ActorRef<SimClient.Command> client) {
+    boolean[] read = new boolean[1];
+    client.tell(new SimClient.Command.ReadAll(() -> read[0] = true));
+    if (!until(() -> read[0], WELL_MAX)) {
+      truth.violated("with all disks well, reading everything does not end");
+      return false;
+    }
+    if (violated()) {
+      return false;
+    }
+    of.book.everythingMustSucceed(true);
+    boolean[] done = new boolean[1];
+    client.tell(new SimClient.Command.WriteAndReadAll(() -> done[0] = true));
+    if (!until(() -> done[0], WELL_MAX)) {
+      truth.violated("with all disks well, writing and reading everything does not end");
+      return false;
+    }
+    if (!of.truth.unreadable().isEmpty()) {
+      truth.violated(
+          "with all disks well and everything written, sectors "
+              + of.truth.unreadable()
+              + " cannot be read");
+      return false;
+    }
+    return !violated();
   }
 
   /** Five of five copies, once disks are well. */
@@ -872,6 +973,13 @@ final class CoreRun {
               return healthy[0] == CoreSetup.COPIES;
             },
             COPIES_MAX);
+    Neighbour other = neighbour;
+    if (whole
+        && other != null
+        && !until(() -> other.healthyCopies() == CoreSetup.COPIES, COPIES_MAX)) {
+      truth.violated(
+          "with all disks well, " + other.healthyCopies() + " copies of the other are whole");
+    }
     if (!whole) {
       truth.violated(
           "with all disks well, " + healthy[0] + " of " + CoreSetup.COPIES + " copies are whole");
@@ -922,8 +1030,7 @@ final class CoreRun {
   private boolean until(java.util.function.BooleanSupplier condition, Duration atMost) {
     boolean came =
         world.runUntil(
-            () -> truth.violation() != null || condition.getAsBoolean(),
-            world.nowNanos() + atMost.toNanos());
-    return came || truth.violation() != null;
+            () -> isViolated() || condition.getAsBoolean(), world.nowNanos() + atMost.toNanos());
+    return came || isViolated();
   }
 }

@@ -37,6 +37,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -57,6 +58,9 @@ import org.jspecify.annotations.Nullable;
 final class CoreSetup {
   static final int COPIES = 5;
 
+  /** MiB that a device borrows of each spare, where nothing else is asked for. */
+  static final int EXTENTS = 3;
+
   private static final long MIB = 1 << 20;
   private static final int LOOK_BYTES = 128 << 10;
   private static final CopyLayout LAYOUT = new CopyLayout(64 << 10, 64 << 10);
@@ -69,6 +73,14 @@ final class CoreSetup {
   private final List<SimDrive> further = new ArrayList<>();
   SimOpener opener;
   private final String prefix;
+  private final String sparePrefix;
+  private final long[] usedBytes;
+
+  /** Other devices of the host that borrow from the same spares. */
+  private final List<CoreSetup> borrowers = new ArrayList<>();
+
+  /** Drives of other devices of the host, which share its fate. */
+  private final List<SimDrive> neighbours = new ArrayList<>();
 
   /** Drives that were put where others belong. */
   private final Map<Integer, SimDrive> strangers = new TreeMap<>();
@@ -92,6 +104,11 @@ final class CoreSetup {
 
   /** The last commit that was ever acknowledged. */
   private Position acknowledged = Position.NONE;
+
+  /** The last acknowledged commit of some time ago, and those after it. */
+  private final ArrayDeque<Acknowledged> acknowledgements = new ArrayDeque<>();
+
+  private record Acknowledged(long atNanos, Position position) {}
 
   /** What waits for a moment of the metadata. */
   private final Map<SimAction.Kind, Runnable> armed = new EnumMap<>(SimAction.Kind.class);
@@ -120,7 +137,41 @@ final class CoreSetup {
       int dataExtentsEach,
       String prefix,
       SimOpener opener) {
+    this(world, geometry, spareCount, dataExtentsEach, prefix, opener, null, 0);
+  }
+
+  /** With spares that have room for another device ({@link #beside}). */
+  static CoreSetup withRoom(SimWorld world, Geometry geometry, int spareCount) {
+    return new CoreSetup(world, geometry, spareCount, EXTENTS, "", new SimOpener(), null, 4 * MIB);
+  }
+
+  /** Another device of the same host, which borrows from the same spares. */
+  static CoreSetup beside(CoreSetup lender, Geometry geometry, String prefix) {
+    CoreSetup made =
+        new CoreSetup(
+            lender.world,
+            geometry,
+            lender.spares.size(),
+            EXTENTS,
+            prefix,
+            lender.opener,
+            lender,
+            0);
+    lender.borrowers.add(made);
+    return made;
+  }
+
+  private CoreSetup(
+      SimWorld world,
+      Geometry geometry,
+      int spareCount,
+      int dataExtentsEach,
+      String prefix,
+      SimOpener opener,
+      @Nullable CoreSetup lender,
+      long roomBytes) {
     this.prefix = prefix;
+    this.sparePrefix = lender == null ? prefix : lender.prefix;
     this.opener = opener;
     this.world = world;
     this.geometry = geometry;
@@ -138,7 +189,8 @@ final class CoreSetup {
     List<CopyPlace> places = new ArrayList<>();
     long[] used = new long[spareCount];
     for (int s = 0; s < spareCount; s++) {
-      used[s] = MIB;
+      // Behind the table in the middle.
+      used[s] = lender == null ? MIB : lender.usedBytes[s] + 3 * MIB;
     }
     List<Change> lent = new ArrayList<>();
     for (int copy = 0; copy < COPIES; copy++) {
@@ -154,13 +206,17 @@ final class CoreSetup {
           new Change.ExtentLent(new Extent(s, used[s], dataExtentsEach * MIB, ExtentKind.DATA)));
       used[s] += dataExtentsEach * MIB;
       SimDrive drive =
-          new SimDrive(world, prefix + "spare-" + s, 2 * used[s], geometry.sectorBytes());
+          lender == null
+              ? new SimDrive(
+                  world, prefix + "spare-" + s, 2 * used[s] + roomBytes, geometry.sectorBytes())
+              : lender.spares.get(s);
       spares.add(drive);
       opener.plug(spareAddress(s), drive);
       birth.add(
           new Change.SpareAdded(
               new SpareMember(s, spareId(s), evidence(drive), SpareState.IN_SERVICE)));
     }
+    this.usedBytes = used;
     this.placement = new Placement(LAYOUT, places);
     birth.addAll(lent);
     birth.add(new Change.CopiesPlaced(placement));
@@ -172,6 +228,7 @@ final class CoreSetup {
 
   void acknowledged(Position position) {
     acknowledged = position;
+    acknowledgements.add(new Acknowledged(world.nowNanos(), position));
     reached(SimAction.Kind.CUT_AFTER_COMMIT);
   }
 
@@ -184,6 +241,20 @@ final class CoreSetup {
   void checkpointDone() {
     lookAtCheckpoint.run();
     reached(SimAction.Kind.CUT_AFTER_CHECKPOINT);
+  }
+
+  /** The last commit that had been acknowledged at that time. */
+  Position acknowledgedBy(long nanos) {
+    while (acknowledgements.size() > 1) {
+      Acknowledged oldest = acknowledgements.removeFirst();
+      Acknowledged next = acknowledgements.getFirst();
+      if (next.atNanos() > nanos) {
+        acknowledgements.addFirst(oldest);
+        break;
+      }
+    }
+    Acknowledged first = acknowledgements.peekFirst();
+    return first == null || first.atNanos() > nanos ? Position.NONE : first.position();
   }
 
   /** Has this done, once, when its moment comes. */
@@ -239,11 +310,11 @@ final class CoreSetup {
   }
 
   DiskAddress spareAddress(int spare) {
-    return address(prefix + "spare-" + spare);
+    return address(sparePrefix + "spare-" + spare);
   }
 
   UUID spareId(int spare) {
-    return new UUID(((long) prefix.hashCode() << 8) + spare, 77);
+    return new UUID(((long) sparePrefix.hashCode() << 8) + spare, 77);
   }
 
   private static DiskEvidence evidence(SimDrive drive) {
@@ -254,16 +325,9 @@ final class CoreSetup {
   /** Writes what the spares say of themselves: who has borrowed what. */
   void writeSpareTables() {
     for (int s = 0; s < spares.size(); s++) {
-      List<SpareTable.Lent> lent = new ArrayList<>();
-      for (Change change : birth) {
-        if (change instanceof Change.ExtentLent one && one.extent().spare() == s) {
-          lent.add(
-              new SpareTable.Lent(
-                  deviceId,
-                  one.extent().offsetBytes(),
-                  one.extent().lengthBytes(),
-                  one.extent().kind()));
-        }
+      List<SpareTable.Lent> lent = new ArrayList<>(lentOf(s));
+      for (CoreSetup borrower : borrowers) {
+        lent.addAll(borrower.lentOf(s));
       }
       SimDrive drive = spares.get(s);
       long bytes = drive.geometry().sizeBytes();
@@ -277,12 +341,48 @@ final class CoreSetup {
     }
   }
 
+  private List<SpareTable.Lent> lentOf(int spare) {
+    List<SpareTable.Lent> lent = new ArrayList<>();
+    for (Change change : birth) {
+      if (change instanceof Change.ExtentLent one && one.extent().spare() == spare) {
+        lent.add(
+            new SpareTable.Lent(
+                deviceId,
+                one.extent().offsetBytes(),
+                one.extent().lengthBytes(),
+                one.extent().kind()));
+      }
+    }
+    return lent;
+  }
+
+  boolean isBorrower() {
+    return !sparePrefix.equals(prefix);
+  }
+
+  /** What the device is called. */
+  String name() {
+    return named("sim");
+  }
+
+  String named(String what) {
+    return prefix + what;
+  }
+
+  /** Where its drives share the fate of these, they are killed, cut off and healed with them. */
+  void besides(CoreSetup other) {
+    neighbours.add(other.main);
+    if (!other.isBorrower()) {
+      neighbours.addAll(other.spares);
+    }
+  }
+
   /** The image of the device as it was made. */
   DeviceImage born(RemapEntries entries) {
     DeviceImage image =
         new DeviceImage(
             deviceId,
-            prefix + "sim",
+            name(),
             Form.ADOPT,
             geometry,
             new MainMember(new UUID(0, 7), evidence(main), 0),
@@ -497,6 +597,7 @@ final class CoreSetup {
     all.addAll(next);
     all.addAll(further);
     all.addAll(strangers.values());
+    all.addAll(neighbours);
     return all;
   }
 

@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
@@ -48,6 +50,7 @@ final class HostedDevice {
   private final ActorRef<HostCommand> host;
   private final DeviceSettings settings;
   private final AlertWatch alerts;
+  private final Function<Consumer<DeviceStatus>, ActorRef<DeviceStatus>> answers;
   private @Nullable ActorRef<DeviceCommand> device;
   private @Nullable ActorRef<DiscoveryCommand> discovery;
   private int healthyCopies;
@@ -70,39 +73,59 @@ final class HostedDevice {
       Keeper.View view,
       Start start,
       ActorContext<Runnable> context) {
+    this(
+        setup,
+        process,
+        view,
+        start,
+        context,
+        host(setup, process, start, context),
+        seen -> context.messageAdapter(DeviceStatus.class, status -> () -> seen.accept(status)));
+  }
+
+  /** A further device of a host that is there; the context has one adapter for a class only. */
+  static HostedDevice further(
+      CoreSetup setup,
+      SimProcess process,
+      Keeper.View view,
+      Start start,
+      ActorContext<Runnable> context,
+      ActorRef<HostCommand> host) {
+    return new HostedDevice(
+        setup,
+        process,
+        view,
+        start,
+        context,
+        host,
+        seen ->
+            context.spawnAnonymous(
+                Behaviors.receiveMessage(status -> {
+                  context.getSelf().tell(() -> seen.accept(status));
+                  return Behaviors.stopped();
+                })));
+  }
+
+  private HostedDevice(
+      CoreSetup setup,
+      SimProcess process,
+      Keeper.View view,
+      Start start,
+      ActorContext<Runnable> context,
+      ActorRef<HostCommand> host,
+      Function<Consumer<DeviceStatus>, ActorRef<DeviceStatus>> answers) {
+    this.answers = answers;
     this.setup = setup;
     this.world = process.world();
     this.process = process;
     this.view = view;
     this.context = context;
-    this.host =
-        context.spawn(
-            Host.create(
-                new HostParts(
-                    world.world(),
-                    new SimRings(process),
-                    start.opener(),
-                    new FaultPlans(world.seed()),
-                    context
-                        .getSystem()
-                        .dispatchers()
-                        .lookup(DispatcherSelector.fromConfig("spared.blocking")),
-                    new Owner(HOST, "sim"),
-                    start.cleanStops(),
-                    setup.memory(),
-                    List.of(),
-                    AuditLog.none(),
-                    MetadataSettings.defaults(),
-                    start.relocation(),
-                    List.of(),
-                    Duration.ofSeconds(10),
-                    UblkKernel.of(UblkKernel.CONTROL_DEVICE, ""))),
-            "spared");
+    this.host = host;
     this.settings =
         new DeviceSettings(
-            "sim",
+            setup.name(),
             "",
-            CoreSetup.address("main"),
+            setup.mainAddress(),
             start.spares(),
             DeviceSettings.Frontend.NONE,
             false,
@@ -118,6 +141,36 @@ final class HostedDevice {
     }
     this.alerts = new AlertWatch(setup, context, host);
     poll();
+  }
+
+  private static ActorRef<HostCommand> host(
+      CoreSetup setup, SimProcess process, Start start, ActorContext<Runnable> context) {
+    return context.spawn(
+        Host.create(
+            new HostParts(
+                process.world().world(),
+                new SimRings(process),
+                start.opener(),
+                new FaultPlans(process.world().seed()),
+                context
+                    .getSystem()
+                    .dispatchers()
+                    .lookup(DispatcherSelector.fromConfig("spared.blocking")),
+                new Owner(HOST, "sim"),
+                start.cleanStops(),
+                setup.memory(),
+                List.of(),
+                AuditLog.none(),
+                MetadataSettings.defaults(),
+                start.relocation(),
+                List.of(),
+                Duration.ofSeconds(10),
+                UblkKernel.of(UblkKernel.CONTROL_DEVICE, ""))),
+        "spared");
+  }
+
+  ActorRef<HostCommand> host() {
+    return host;
   }
 
   /** Looks at the device again and again, for as long as the process lives. */
@@ -142,12 +195,10 @@ final class HostedDevice {
                 answer.ifPresent(actor -> device = actor);
                 return Behaviors.stopped();
               }));
-      host.tell(new HostCommand.Find("sim", found));
+      host.tell(new HostCommand.Find(settings.name(), found));
       return;
     }
-    known.tell(
-        new DeviceCommand.GetStatus(
-            context.messageAdapter(DeviceStatus.class, status -> () -> seen(status))));
+    known.tell(new DeviceCommand.GetStatus(answers.apply(this::seen)));
   }
 
   private void seen(DeviceStatus status) {

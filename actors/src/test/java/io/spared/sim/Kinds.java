@@ -91,6 +91,9 @@ final class Kinds {
           "moment.CUT_AFTER_CHECKPOINT",
           "moment.CUT_AFTER_COMMIT",
           "copy.foreign",
+          "copies.compared",
+          "neighbour.byItself",
+          "neighbour.onSameSpares",
           "script.ADD_SPARE",
           "script.KILL",
           "script.POWER_CUT",
@@ -103,7 +106,8 @@ final class Kinds {
           "script.REPLACE",
           "replace.switched",
           "replace.resumed",
-          "takeOver.awake");
+          "takeOver.awake",
+          "takeOver.meetsNewer");
 
   private Kinds() {}
 

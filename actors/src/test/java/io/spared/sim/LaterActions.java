@@ -16,6 +16,10 @@ record LaterActions(
     List<SimAction> more = new ArrayList<>();
     if (menu.replaces()) {
       whileReplacing(more);
+      besideTheWindow(more);
+    }
+    if (menu.hosted()) {
+      neighbour(more);
     }
     if (menu.copies()) {
       betweenMessages(more);
@@ -48,6 +52,33 @@ record LaterActions(
         }
       }
     }
+  }
+
+  /**
+   * Windows before and after the one that is copied; a new disk that fails a write now and then.
+   */
+  private void besideTheWindow(List<SimAction> more) {
+    if (random.chance(0.4)) {
+      long bytes = (256L << 10) * (1 + random.below(4));
+      more.add(new SimAction(0, SimAction.Kind.LARGER, -1, bytes, 0));
+    }
+    if (random.chance(0.25)) {
+      double rate = 0.03 * Math.exp(-3 * random.nextDouble());
+      more.add(new SimAction(0, SimAction.Kind.RATE_TRANSPORT, spares + 1, 0, rate));
+    }
+  }
+
+  /**
+   * Another device in the same daemon. A spare that comes back older is noticed by what one device
+   * knows of it, which says nothing about another's: then they share none.
+   */
+  private void neighbour(List<SimAction> more) {
+    if (!random.chance(0.3)) {
+      return;
+    }
+    boolean older = before.stream().anyMatch(a -> a.kind() == SimAction.Kind.RETURN_OLDER);
+    boolean shares = random.chance(0.6) && !older;
+    more.add(new SimAction(0, SimAction.Kind.NEIGHBOUR, -1, shares ? 1 : 0, 0));
   }
 
   /** Messages that wait for each other, and checkpoints that begin between any two of them. */

@@ -65,6 +65,12 @@ record SimAction(long atNanos, Kind kind, int disk, long number, double rate) {
     /** The drive often takes its time, up to so many nanoseconds, but never for ever. */
     SLUGGISH,
 
+    /** The daemon has another device from the beginning; number 1: on the same spares. */
+    NEIGHBOUR,
+
+    /** The device is larger by so many bytes, so that it is copied in several windows. */
+    LARGER,
+
     /** Every client has so many more requests to make. */
     WORK,
 

@@ -270,11 +270,12 @@ final class Variants {
                       + " if (repair) { catchUp(); } else { writeSeal(); }")
               .from(40_170),
           new Variant(
-              "a checkpoint is written over the area in use",
-              "copies",
-              BUILD,
-              "inspect(); } else { wipeAside(); } }",
-              "inspect(); } else { area = copy.activeArea(); wipe(); } }"),
+                  "a checkpoint is written over the area in use",
+                  "copies",
+                  BUILD,
+                  "inspect(); } else { wipeAside(); } }",
+                  "inspect(); } else { area = copy.activeArea(); wipe(); } }")
+              .from(40_001),
           new Variant(
                   "a repair is made from an older state than it says",
                   "copies",
@@ -282,24 +283,33 @@ final class Variants {
                   "generation, buildId, base, atBytes - startBytes,",
                   "generation, buildId, image.position(), atBytes - startBytes,")
               .from(40_005),
+          // What the load says wrong, the first commit would notice: that is broken too.
           new Variant(
-              "a stale copy counts as one in step",
-              "copies",
-              "actors/src/main/java/io/spared/metadata/Copies.java",
-              "} else if (!best.get().tail().equals(committed)) {",
-              "} else if (best.get().tail().compareTo(committed) > 0) {"),
+                  "a stale copy counts as one in step",
+                  "copies",
+                  "actors/src/main/java/io/spared/metadata/Copies.java",
+                  "} else if (!best.get().tail().equals(committed)) {",
+                  "} else if (best.get().tail().compareTo(committed) > 0) {")
+              .and(
+                  "actors/src/main/java/io/spared/metadata/Appends.java",
+                  "Payload next = history.retained().get(log.last().sequence() + 1);",
+                  "Payload own = history.retained().get(log.last().sequence() + 1);"
+                      + " Payload next ="
+                      + " own == null ? history.retained().get(history.lastSequence()) : own;"),
           new Variant(
-              "a minority of copies is believed to be the newest",
-              "copies",
-              CHOICE,
-              "if (known >= placement.majority()) {",
-              "if (known >= 1) {"),
+                  "a minority of copies is believed to be the newest",
+                  "copies",
+                  CHOICE,
+                  "if (known >= placement.majority()) {",
+                  "if (known >= 1) {")
+              .from(40_002),
           new Variant(
-              "the table of a checkpoint is not restored",
-              "copies",
-              CHECKPOINTS,
-              "for (int i = 0; i < chunk.count(); i++, p += entryBytes) {",
-              "for (int i = 0; i < 0; i++, p += entryBytes) {"),
+                  "the table of a checkpoint is not restored",
+                  "copies",
+                  CHECKPOINTS,
+                  "for (int i = 0; i < chunk.count(); i++, p += entryBytes) {",
+                  "for (int i = 0; i < 0; i++, p += entryBytes) {")
+              .from(40_000),
           new Variant(
                   "lost bits are forgotten by checkpoints",
                   "copies",
@@ -349,23 +359,26 @@ final class Variants {
                   "Disk disk = parts.opener().open(address, DiskOpener.Mode.READ);")
               .from(40_020),
           new Variant(
-              "another disk in main's place is taken for main",
-              "daemon",
-              "actors/src/main/java/io/spared/device/MainEvidence.java",
-              "return known.isPresent() && now.isPresent() && !known.get().equals(now.get())",
-              "return known.isPresent() && now.isEmpty()"),
+                  "another disk in main's place is taken for main",
+                  "daemon",
+                  "actors/src/main/java/io/spared/device/MainEvidence.java",
+                  "return known.isPresent() && now.isPresent() && !known.get().equals(now.get())",
+                  "return known.isPresent() && now.isEmpty()")
+              .from(40_002),
           new Variant(
-              "a relocator that is stopped keeps its buffers",
-              "daemon",
-              RELOCATOR,
-              ".onSignal(PostStop.class, signal -> stopped())",
-              ".onSignal(PostStop.class, signal -> this)"),
+                  "a relocator that is stopped keeps its buffers",
+                  "daemon",
+                  RELOCATOR,
+                  ".onSignal(PostStop.class, signal -> stopped())",
+                  ".onSignal(PostStop.class, signal -> this)")
+              .from(40_027),
           new Variant(
-              "while main is replaced a write below the cursor goes to main alone",
-              "replacing",
-              MIRRORING,
-              "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;",
-              "return Verdict.MAIN_ONLY;"),
+                  "while main is replaced a write below the cursor goes to main alone",
+                  "replacing",
+                  MIRRORING,
+                  "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;",
+                  "return Verdict.MAIN_ONLY;")
+              .from(40_005),
           new Variant(
                   "while main is replaced nothing waits for the copier's window",
                   "replacing",
@@ -374,18 +387,18 @@ final class Variants {
                   "return port == null ? Verdict.MAIN_ONLY : Verdict.BOTH;")
               .from(41_015),
           new Variant(
-              "what a crash left on one disk only is not copied again",
-              "replacing",
-              "actors/src/main/java/io/spared/replacement/Copier.java",
-              "if (intents.isDurable(region)) {",
-              "if (intents.isDurable(region) && region < 0) {"),
+                  "what a crash left on one disk only is not copied again",
+                  "replacing",
+                  "actors/src/main/java/io/spared/replacement/Copier.java",
+                  "if (intents.isDurable(region)) {",
+                  "if (intents.isDurable(region) && region < 0) {")
+              .from(40_118),
           new Variant(
               "main is switched to a disk that was not flushed",
               "replacing",
               SWITCH_OVER,
-              "stage = Stage.FLUSHING; flushed = false;",
-              "stage = Stage.COMMITTING; flushed = false; run.notLater(\"replace-switch\");"
-                  + " commits.switchTo(disk(), seen); if (!flushed) { return; }"),
+              "flushed = false; if (serving.flushOnceFrozen(() -> flushed = true)) {",
+              "flushed = serving.queues().allFrozen(); if (flushed) {"),
           new Variant(
               "main is switched to a disk that failed a write",
               "replacing",
@@ -405,9 +418,10 @@ final class Variants {
                   "if (judged && resting) { return disk.address()")
               .and(ENDS, "mainWentAway(errno);", ""),
           new Variant(
-              "troubles raise no alert",
-              "daemon",
-              "actors/src/main/java/io/spared/device/DeviceActor.java",
-              "if (!sentence.equals(before.troubles().get(trouble))) {",
-              "if (sentence.isEmpty()) {"));
+                  "troubles raise no alert",
+                  "daemon",
+                  "actors/src/main/java/io/spared/device/DeviceActor.java",
+                  "if (!sentence.equals(before.troubles().get(trouble))) {",
+                  "if (sentence.isEmpty()) {")
+              .from(40_005));
 }

@@ -2,6 +2,7 @@ package io.spared.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.spared.mutation.BrokenCode;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -16,6 +17,13 @@ class VariantsTest {
   private static final int RUNS_MAX = 400;
 
   private static final List<String> QUICK_KINDS = List.of("queues", "writer");
+
+  @Test
+  void everyBrokenVariantFindsItsPlaceInTheCode() throws Exception {
+    for (Variant variant : Variants.ALL) {
+      BrokenCode.find(variant.name(), variant.edits());
+    }
+  }
 
   @Test
   void everyBrokenVariantThatTakesLittleTimeIsCaught() throws Exception {
