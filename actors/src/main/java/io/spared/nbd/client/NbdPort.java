@@ -29,7 +29,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>A request that was not sent is sent on the next connection. So is a read that was not
- *       answered: reading twice is harmless.
+ *       answered: reading twice is harmless. But a server that meets an error after it has begun to
+ *       send what was read can say so only by ending the connection; so a read whose data broke off
+ *       twice has failed.
  *   <li>A write, discard or zeroing that was sent and not answered may still be carried out by the
  *       server, even after the next connection stands. Sending it again would end it for its owner
  *       while the first one is still under way, to strike a later write. So it ends as TIMED_OUT
@@ -46,6 +48,8 @@ final class NbdPort extends SoftwarePort implements Transport.User {
 
   /** Few servers carry out more at once, and replies to all of these are awaited. */
   private static final int SENT_MAX = 128;
+
+  private static final int BROKEN_OFF_MAX = 2;
 
   private static final long PAUSE_NANOS_MIN = 100_000_000L;
   private static final long PAUSE_NANOS_MAX = 5_000_000_000L;
@@ -71,6 +75,9 @@ final class NbdPort extends SoftwarePort implements Transport.User {
     boolean flushing;
 
     long flushCount;
+
+    /** How often its data broke off in the middle. */
+    int brokenOff;
 
     Entry(IoRequest request) {
       this.request = request;
@@ -345,6 +352,10 @@ final class NbdPort extends SoftwarePort implements Transport.User {
       return;
     }
     boolean served = state == State.READY;
+    Entry halfRead = readingEntry;
+    if (halfRead != null) {
+      halfRead.brokenOff++;
+    }
     breakOff();
     if (served) {
       cache.connectionBroke();
@@ -366,7 +377,10 @@ final class NbdPort extends SoftwarePort implements Transport.User {
         endUnlessGivenUp(entry, Errno.EIO);
       } else if (request.operation() == IoRequest.Operation.READ
           || request.operation() == IoRequest.Operation.FLUSH) {
-        boolean repeat = request.operation() == IoRequest.Operation.READ || !cache.mayHaveLost();
+        boolean repeat =
+            request.operation() == IoRequest.Operation.READ
+                ? entry.brokenOff < BROKEN_OFF_MAX
+                : !cache.mayHaveLost();
         if (request.held() || !repeat) {
           endUnlessGivenUp(entry, Errno.EIO);
         } else {

@@ -1,10 +1,24 @@
 package io.spared.app.scenario;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.spared.device.Phase;
+import io.spared.ffi.Errno;
+import io.spared.ffi.disk.Disk;
+import io.spared.ffi.disk.DiskAddress;
+import io.spared.ffi.disk.DiskOpener;
+import io.spared.ffi.engine.Completions;
+import io.spared.ffi.engine.DiskPort;
+import io.spared.ffi.engine.Engine;
+import io.spared.ffi.engine.EngineSettings;
+import io.spared.ffi.engine.Engines;
+import io.spared.ffi.engine.IoBuffer;
+import io.spared.ffi.engine.IoRequest;
+import io.spared.ffi.world.World;
 import io.spared.nbd.Tool;
+import io.spared.nbd.client.NbdDiskOpener;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.Writer;
@@ -79,6 +93,72 @@ final class ErrorsOverNbdTest {
       assertThat(moved).isGreaterThan(20);
       assertThat(trial.status("a").remaps().remapped()).isEqualTo(moved);
       assertThat(trial.until("a", status -> status.phase() == Phase.DEGRADED)).isTrue();
+    }
+  }
+
+  @Test
+  void aLongReadThatFailsIsAnErrorToAClientWithoutStructuredRepliesAndItsConnectionStays()
+      throws Exception {
+    Tool.needs("nbdsh", "python3-libnbd");
+    try (Trial trial = new Trial(directory).create("a").start("a")) {
+      assertThat(trial.serves("a")).isTrue();
+      trial.fault("a", "main", "read fail=ENODATA range=1M+4K");
+      Tool.run(
+              "nbdsh",
+              "-c",
+              FAILS,
+              "-c",
+              """
+              h.set_request_structured_replies(False)
+              h.connect_uri('%s')
+              # As long as the kernel's client asks, with the bad place far behind its beginning.
+              fails(lambda: h.pread(1280 * 1024, 512 * 1024), errno.EIO)
+              assert h.pread(512, 0) == bytes(512)
+              h.shutdown()
+              """
+                  .formatted(uri()))
+          .succeeded();
+    }
+  }
+
+  /** Longer still, and the server can say so only by ending the connection, again and again. */
+  @Test
+  void aReadWhoseDataBreakOffTwiceHasFailedForADiskBehindNbd() throws Exception {
+    try (Trial trial = new Trial(directory).create("a").start("a");
+        Engine engine =
+            Engines.open(Engines.Choice.AUTOMATIC, World.real().clock(), EngineSettings.DEFAULT)) {
+      assertThat(trial.serves("a")).isTrue();
+      trial.fault("a", "main", "read fail=ENODATA range=4M+4K");
+      DiskOpener others =
+          (address, mode) -> {
+            throw new IllegalStateException("no others");
+          };
+      Disk disk =
+          new NbdDiskOpener(others, World.real().clock())
+              .open(
+                  new DiskAddress.OfNbd("unix:" + directory.resolve("nbd.sock") + ":a"),
+                  DiskOpener.Mode.OWN);
+      DiskPort port = disk.attach(engine);
+      int bytes = 4 << 20;
+      IoBuffer buffer = requireNonNull(engine.buffers().take(bytes));
+      Completions completions = new Completions(() -> {});
+      IoRequest read =
+          new IoRequest(completions)
+              .transfer(
+                  IoRequest.Operation.READ,
+                  1 << 20,
+                  buffer,
+                  0,
+                  bytes,
+                  engine.nanoTime() + TimeUnit.SECONDS.toNanos(60));
+      port.submit(read);
+      while (read.outcome() == IoRequest.Outcome.IN_FLIGHT) {
+        engine.turn(true);
+      }
+      assertThat(read.outcome()).isEqualTo(IoRequest.Outcome.FAILED);
+      assertThat(read.errno()).isEqualTo(Errno.EIO);
+      port.detach();
+      disk.close();
     }
   }
 
