@@ -718,7 +718,7 @@ final class CoreRun {
         }
       }
       case DEFECT -> defect(drive, action);
-      case ROT -> drive.rotSomewhere();
+      case ROT -> setup.rot(drive);
       case HANG -> drive.hang();
       case RESUME -> drive.resume();
       case STALL -> drive.stall(action.number());

@@ -40,6 +40,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -537,6 +538,29 @@ final class CoreSetup {
 
   CopyReader readerOf(CopyPlace place) {
     return new CopyReader(deviceId, spareId(place.spare()), place.offsetBytes(), LOOK_BYTES);
+  }
+
+  /**
+   * Rots something on a drive, but not the end of the log that says how new a spare is: without it
+   * the spare looks like an older state of itself, and rightly waits for a person.
+   */
+  void rot(SimDrive drive) {
+    int spare = spares.indexOf(drive);
+    Position before = lastOn(spare);
+    if (drive.rotSomewhere() && lastOn(spare).compareTo(before) < 0) {
+      world.coverage().hit("rot.ofTheLastLogOfASpare");
+      drive.unrot();
+    }
+  }
+
+  /** The newest that the copies on a spare hold, however they can be read. */
+  private Position lastOn(int spare) {
+    return placement.places().stream()
+        .filter(place -> place.spare() == spare)
+        .flatMap(place -> TakenOver.read(readerOf(place), spares.get(spare)).best().stream())
+        .map(AreaReading::tail)
+        .max(Comparator.naturalOrder())
+        .orElse(Position.NONE);
   }
 
   /** Up to where a spare's copies go, when all of them can be read to an end. */

@@ -214,10 +214,15 @@ public final class SimDrive {
     silentRanges.clear();
   }
 
+  private byte[] beforeRot = new byte[0];
+  private long rottenAt;
+
   /** Changes some bytes of a sector without a word. */
   public void rot(long offsetBytes) {
     long sectorAt = offsetBytes / sectorBytes * sectorBytes;
     byte[] sector = peek(sectorAt, sectorBytes);
+    beforeRot = sector.clone();
+    rottenAt = sectorAt;
     int from = random.below(sectorBytes);
     int count = random.geometric(0.9, sectorBytes - from);
     for (int i = 0; i < count; i++) {
@@ -225,6 +230,11 @@ public final class SimDrive {
     }
     poke(sectorAt, sector);
     trouble("rot");
+  }
+
+  /** As if the last rot had not been. */
+  void unrot() {
+    poke(rottenAt, beforeRot);
   }
 
   /** Rots a sector somewhere in the ranges open to silent faults; false when there are none. */
