@@ -90,16 +90,6 @@ public final class NbdConnection implements Transport.User, SessionOwner {
    */
   private static final int PIECE_BUFFER_BYTES_MAX = 256 << 10;
 
-  /**
-   * The same for clients without structured replies, the kernel's among them: what is read in
-   * several pieces cannot fail any more once the first was sent, but by ending the connection. So a
-   * piece of theirs holds the longest read that the kernel's client makes.
-   */
-  private static final int SIMPLE_PIECE_BUFFER_BYTES_MAX = 2 << 20;
-
-  /** Of a ring's free buffers one piece takes no more than this. */
-  private static final int SIMPLE_PIECE_SHARE = 8;
-
   private enum Phase {
     NEGOTIATING,
     /** The last reply of the negotiation is on its way. */
@@ -469,15 +459,6 @@ public final class NbdConnection implements Transport.User, SessionOwner {
 
   // Transmission.
 
-  private int pieceBufferBytes(Agreement agreement) {
-    long most = PIECE_BUFFER_BYTES_MAX;
-    if (!agreement.structuredReplies() && !agreement.extendedHeaders()) {
-      long share = Long.highestOneBit(engine.buffers().freeBytes() / SIMPLE_PIECE_SHARE);
-      most = Math.clamp(share, PIECE_BUFFER_BYTES_MAX, SIMPLE_PIECE_BUFFER_BYTES_MAX);
-    }
-    return (int) Math.min(most, engine.buffers().largestBytes());
-  }
-
   private void prepareSession(Agreement agreement) {
     QueueContext opened = queueContext;
     IoBuffer in = input;
@@ -487,10 +468,11 @@ public final class NbdConnection implements Transport.User, SessionOwner {
       throw new IllegalStateException("an agreement without a queue");
     }
     NbdLimits limits = settings.limits();
+    int buffer = Math.min(PIECE_BUFFER_BYTES_MAX, engine.buffers().largestBytes());
     SessionLimits sessionLimits =
         new SessionLimits(
             limits.requestsPerConnection(),
-            pieceBufferBytes(agreement) - Session.headroomBytes(),
+            buffer - Session.headroomBytes(),
             limits.stall().toNanos(),
             limits.idle().toNanos());
     RingBudget.Member member =

@@ -20,6 +20,9 @@ final class Job {
   /** It takes more than one piece. */
   boolean inPieces;
 
+  /** No piece of it is longer. */
+  int pieceBytes;
+
   /** A part of the reply was sent, so that an error can no longer be the whole reply. */
   boolean begun;
 

@@ -36,15 +36,20 @@ public final class RingBudget {
      * given back. A member that holds nothing may always take what its share covers.
      */
     public boolean take(int bytes) {
-      long shareBytes = Math.min(limitBytes, totalBytes / members.size());
       boolean first = memberBytes == 0;
-      if (!first && (memberBytes + bytes > shareBytes || heldBytes + bytes > totalBytes)) {
+      if (!first && !hasRoom(bytes)) {
         waiting = true;
         return false;
       }
       memberBytes += bytes;
       heldBytes += bytes;
       return true;
+    }
+
+    /** Whether so many bytes may be taken now by the rules for those who hold something. */
+    public boolean hasRoom(int bytes) {
+      long shareBytes = Math.min(limitBytes, totalBytes / members.size());
+      return memberBytes + bytes <= shareBytes && heldBytes + bytes <= totalBytes;
     }
 
     public void give(int bytes) {

@@ -30,9 +30,10 @@ import org.jspecify.annotations.Nullable;
  *       A write is answered when all of its pieces are done, and none was answered before.
  *   <li>The chunk that says DONE leaves after all other chunks of its request: a request in several
  *       pieces gets a chunk of its own for that, written when the last piece was sent.
- *   <li>Where replies are simple, a read in several pieces goes alone: its one header is followed
- *       by its data in order, and a piece that fails after the header left ends the connection,
- *       since the protocol has no other way to say so.
+ *   <li>Where replies are simple, a read is one piece as long as there is room for that, so that it
+ *       can fail; one in several pieces goes alone: its one header is followed by its data in
+ *       order, and a piece that fails after the header left ends the connection, since the protocol
+ *       has no other way to say so.
  *   <li>Bounded: requests in hand, bytes of buffers (through the ring's budget), and output. Where
  *       one is used up the client is not read any further, and nothing else happens.
  *   <li>A buffer is given back only when neither socket nor disk uses it; what the kernel holds
@@ -50,6 +51,12 @@ public final class Session implements QueueHost, Transport.User {
   private static final int DIRECT_BYTES_MIN = 16 << 10;
 
   private static final int OUTPUT_BYTES = 64 << 10;
+
+  /** The longest read of the kernel's client, and more. */
+  private static final int WHOLE_BYTES_MAX = 2 << 20;
+
+  /** Of a ring's free buffers one read in one piece takes no more than this part. */
+  private static final int WHOLE_SHARE = 8;
 
   private static final int RANGES_MAX = 1024;
 
@@ -279,16 +286,19 @@ public final class Session implements QueueHost, Transport.User {
       leaving = true;
       return true;
     }
-    boolean goesAlone =
+    boolean isLong =
         verdict == RequestRules.ADMITTED
             && type == NbdProtocol.CMD_READ
             && !replies.structured()
             && header.lengthBytes() > limits.pieceBytes();
+    boolean isWhole = isLong && mayBeWhole(header.lengthBytes() + HEADROOM_BYTES);
+    boolean goesAlone = isLong && !isWhole;
     if (goesAlone && (jobs > 0 || outputBytes.position() > 0 || transport().isSending())) {
       return false;
     }
     inputStart += headerBytes;
     Job job = newJob();
+    job.pieceBytes = isWhole ? Math.toIntExact(job.lengthBytes) : limits.pieceBytes();
     if (goesAlone) {
       alone = job;
     }
@@ -301,6 +311,13 @@ public final class Session implements QueueHost, Transport.User {
     }
     begin(job);
     return true;
+  }
+
+  /** Nobody is kept waiting by it: there is plenty of all that it needs. */
+  private boolean mayBeWhole(long bytes) {
+    return bytes <= Math.min(WHOLE_BYTES_MAX, engine.buffers().largestBytes())
+        && bytes <= engine.buffers().freeBytes() / WHOLE_SHARE
+        && budget.hasRoom((int) bytes);
   }
 
   private Job newJob() {
@@ -328,13 +345,13 @@ public final class Session implements QueueHost, Transport.User {
       case NbdProtocol.CMD_READ -> {
         counters.reads++;
         counters.readBytes += job.lengthBytes;
-        job.inPieces = job.lengthBytes > limits.pieceBytes();
+        job.inPieces = job.lengthBytes > job.pieceBytes;
         cutting = job;
       }
       case NbdProtocol.CMD_WRITE -> {
         counters.writes++;
         counters.writtenBytes += job.lengthBytes;
-        job.inPieces = job.lengthBytes > limits.pieceBytes();
+        job.inPieces = job.lengthBytes > job.pieceBytes;
         receivingJob = job;
       }
       case NbdProtocol.CMD_FLUSH, NbdProtocol.CMD_TRIM, NbdProtocol.CMD_WRITE_ZEROES -> {
@@ -448,7 +465,7 @@ public final class Session implements QueueHost, Transport.User {
 
   /** The next piece of a job with a buffer and a request; null when one of these is used up. */
   private @Nullable Piece takePiece(Job job, int headroomBytes) {
-    int lengthBytes = (int) Math.min(limits.pieceBytes(), job.lengthBytes - job.cutBytes);
+    int lengthBytes = (int) Math.min(job.pieceBytes, job.lengthBytes - job.cutBytes);
     // Short data is copied behind other replies and needs no room before it.
     int dataOffsetBytes = lengthBytes <= COPY_BYTES_MAX && !job.inPieces ? 0 : headroomBytes;
     int bufferBytes = dataOffsetBytes + lengthBytes;
